@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the engine takes from the kernel: its types, its allocator and three of its functions.
+//!
+//! C headers: [`include/uapi/linux/bpf.h`](srctree/include/uapi/linux/bpf.h),
+//! [`include/linux/bpf_verifier.h`](srctree/include/linux/bpf_verifier.h)
+
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+
+pub(crate) use kernel::bindings::{
+    bpf_func_info as FuncInfo,
+    bpf_func_info_aux as FuncInfoAux,
+    bpf_insn as Insn,
+    bpf_insn_array_value as InsnArrayValue,
+    bpf_insn_aux_data as InsnAux,
+    bpf_jit_poke_descriptor as PokeDesc,
+    bpf_line_info as LineInfo,
+    bpf_subprog_info as Subprog, //
+};
+
+pub(crate) use bindings::{
+    bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND as F_JUMPS_BEHIND,
+    bpf_patcher_flags_BPF_PATCHER_F_TO_BODY as F_TO_BODY, //
+};
+
+/// An array that grows amortised and may be as large as vmalloc serves.
+pub(crate) type Array<T> = KVVec<T>;
+
+/// Appends to `array`; on `ENOMEM` it is as before.
+pub(crate) fn push<T>(array: &mut Array<T>, value: T) -> Result {
+    Ok(array.push(value, GFP_KERNEL)?)
+}
+
+/// Appends all of `values` to `array`; on `ENOMEM` it is as before.
+pub(crate) fn extend<T: Clone>(array: &mut Array<T>, values: &[T]) -> Result {
+    Ok(array.extend_from_slice(values, GFP_KERNEL)?)
+}
+
+/// An empty array with room for `n`.
+pub(crate) fn with_capacity<T>(n: usize) -> Result<Array<T>> {
+    Ok(Array::with_capacity(n, GFP_KERNEL)?)
+}
+
+/// Lets others run; to be called now and then in long loops. Returns whether the loading process
+/// is being killed.
+pub(crate) fn must_abort() -> bool {
+    // SAFETY: We are in process context, inside bpf(2), and hold no lock that forbids to sleep.
+    unsafe { bindings::bpf_rewrite_must_abort() }
+}
+
+const CLASS_MASK: u8 = 0x07;
+const OP_MASK: u8 = 0xf0;
+
+/// Insn class, `BPF_CLASS()`.
+pub(crate) fn class(insn: &Insn) -> u32 {
+    (insn.code & CLASS_MASK).into()
+}
+
+/// Operation of a jump, `BPF_OP()`.
+pub(crate) fn op(insn: &Insn) -> u32 {
+    (insn.code & OP_MASK).into()
+}
+
+pub(crate) const JMP: u32 = bindings::BPF_JMP;
+pub(crate) const JMP32: u32 = bindings::BPF_JMP32;
+pub(crate) const JA: u32 = bindings::BPF_JA;
+pub(crate) const CALL: u32 = bindings::BPF_CALL;
+pub(crate) const EXIT: u32 = bindings::BPF_EXIT;
+/// `ld_imm64`
+pub(crate) const LD_IMM64: u32 = bindings::BPF_LD | bindings::BPF_IMM | bindings::BPF_DW;
+/// `src_reg` of a call of a subprog
+pub(crate) const PSEUDO_CALL: u32 = bindings::BPF_PSEUDO_CALL;
+/// `src_reg` of a `ld_imm64` of a subprog's address
+pub(crate) const PSEUDO_FUNC: u32 = bindings::BPF_PSEUDO_FUNC;
+
+/// `INSN_DELETED` of kernel/bpf/bpf_insn_array.c
+pub(crate) const INSN_DELETED: u32 = u32::MAX;

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The entry points C calls, and their registration.
+//!
+//! C header: [`include/linux/bpf_patcher.h`](srctree/include/linux/bpf_patcher.h), which says what
+//! each does. Positions are insn indices in the program as it was when the session began.
+
+use super::{
+    log::Kind,
+    mode::{
+        self,
+        Mode, //
+    },
+    session::Session,
+    stats::STATS,
+    view::Target, //
+};
+use kernel::{
+    bindings,
+    error::to_result,
+    ffi::c_int,
+    prelude::*, //
+};
+
+/// Opens a session on `prog`, or returns null if the kernel is to patch by itself (`mode=stock`).
+/// `-ENOMEM` as an error pointer.
+///
+/// # Safety
+///
+/// `prog` and `env` are as the invariants of [`Target`] say until the session ends.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_patcher_begin(
+    prog: *mut bindings::bpf_prog,
+    env: *mut bindings::bpf_verifier_env,
+) -> *mut bindings::bpf_patcher {
+    if mode::current() == Mode::Stock {
+        return core::ptr::null_mut();
+    }
+    // SAFETY: As the caller promises.
+    let session = Session::new(unsafe { Target::new(prog, env) });
+    STATS.count_failure(&session);
+    match session {
+        Ok(session) => KBox::into_raw(session).cast(),
+        Err(error) => error.to_ptr(),
+    }
+}
+
+/// The session behind `p`.
+///
+/// # Safety
+///
+/// `p` is what [`bpf_patcher_begin`] returned, its session has not ended, and no other reference
+/// to it is in use during `'a`.
+unsafe fn session<'a>(p: *mut bindings::bpf_patcher) -> &'a mut Session {
+    // SAFETY: As the caller promises; a `Session` begins with what C knows of it.
+    unsafe { &mut *p.cast::<Session>() }
+}
+
+/// Records an edit that brings `cnt` insns along. Returns 0, `-EINVAL` or `-ENOMEM`.
+///
+/// # Safety
+///
+/// `p` as for [`session`]; `insns` is valid for reads of `cnt` insns.
+unsafe fn record(
+    p: *mut bindings::bpf_patcher,
+    kind: Kind,
+    idx: u32,
+    insns: *const bindings::bpf_insn,
+    cnt: u32,
+    flags: u32,
+) -> c_int {
+    // SAFETY: As the caller promises.
+    let (session, insns) =
+        unsafe { (session(p), core::slice::from_raw_parts(insns, cnt as usize)) };
+    done(STATS.time_record(|| session.log.record(kind, idx, cnt, insns, flags as u8)))
+}
+
+/// Counts a failure and turns `result` into what C expects.
+fn done(result: Result) -> c_int {
+    STATS.count_failure(&result);
+    result.map_or_else(Error::to_errno, |()| 0)
+}
+
+/// Insn `idx` becomes `cnt` insns, which are copied; at most once a session. Returns 0, `-EINVAL`
+/// or `-ENOMEM`.
+///
+/// # Safety
+///
+/// As for [`record`].
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_patcher_replace(
+    p: *mut bindings::bpf_patcher,
+    idx: u32,
+    insns: *const bindings::bpf_insn,
+    cnt: u32,
+    flags: u32,
+) -> c_int {
+    // SAFETY: As the caller promises.
+    unsafe { record(p, Kind::Replace, idx, insns, cnt, flags) }
+}
+
+/// Puts `cnt` insns, which are copied, in front of insn `idx`. Returns 0, `-EINVAL` or `-ENOMEM`.
+///
+/// # Safety
+///
+/// As for [`record`].
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_patcher_prepend(
+    p: *mut bindings::bpf_patcher,
+    idx: u32,
+    insns: *const bindings::bpf_insn,
+    cnt: u32,
+    flags: u32,
+) -> c_int {
+    // SAFETY: As the caller promises.
+    unsafe { record(p, Kind::Prepend, idx, insns, cnt, flags) }
+}
+
+/// Deletes insns `idx..idx + cnt`. Returns 0, `-EINVAL` or `-ENOMEM`.
+///
+/// # Safety
+///
+/// `p` as for [`session`].
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_patcher_remove(
+    p: *mut bindings::bpf_patcher,
+    idx: u32,
+    cnt: u32,
+) -> c_int {
+    // SAFETY: As the caller promises.
+    let session = unsafe { session(p) };
+    done(STATS.time_record(|| session.log.record(Kind::Remove, idx, cnt, &[], 0)))
+}
+
+/// Applies all edits. Returns the program, which may have moved, or an error pointer, and then
+/// nothing has changed; see [`Session::linearize`] for the errors.
+///
+/// # Safety
+///
+/// `p` as for [`session`].
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_patcher_linearize(
+    p: *mut bindings::bpf_patcher,
+) -> *mut bindings::bpf_prog {
+    // SAFETY: As the caller promises.
+    let session = unsafe { session(p) };
+    let result = session.linearize();
+    STATS.count_failure(&result);
+    match result {
+        Ok(()) => session.prog(),
+        Err(error) => error.to_ptr(),
+    }
+}
+
+/// Ends a session; what was not linearized is forgotten.
+///
+/// # Safety
+///
+/// `p` as for [`session`]; it is not used again.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_patcher_end(p: *mut bindings::bpf_patcher) {
+    // SAFETY: As the caller promises, this is the box that `bpf_patcher_begin` gave away.
+    drop(unsafe { KBox::from_raw(p.cast::<Session>()) });
+}
+
+/// For as long as this lives, we are the kernel's patcher.
+pub(crate) struct Registration {
+    ops: KBox<bindings::bpf_patcher_ops>,
+}
+
+// SAFETY: The operations are not changed once they are registered.
+unsafe impl Send for Registration {}
+// SAFETY: As above.
+unsafe impl Sync for Registration {}
+
+impl Registration {
+    /// # Errors
+    ///
+    /// `EPROTO` if the kernel has another version of the contract, `EBUSY` if it has a patcher
+    /// already, `ENOMEM`.
+    pub(crate) fn new(module: &'static ThisModule) -> Result<Self> {
+        // That each is of the type that the kernel's header says is checked here.
+        let ops = bindings::bpf_patcher_ops {
+            version: bindings::BPF_PATCHER_VERSION,
+            owner: module.as_ptr(),
+            begin: Some(bpf_patcher_begin),
+            replace: Some(bpf_patcher_replace),
+            prepend: Some(bpf_patcher_prepend),
+            remove: Some(bpf_patcher_remove),
+            linearize: Some(bpf_patcher_linearize),
+            end: Some(bpf_patcher_end),
+        };
+        let ops = KBox::new(ops, GFP_KERNEL)?;
+        // SAFETY: `ops` stays where it is until it is unregistered in `drop`, and a session that
+        // is open until then keeps the module, and so this, from going away.
+        to_result(unsafe { bindings::bpf_patcher_register(&*ops) })?;
+        Ok(Self { ops })
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // SAFETY: It was registered in `new`.
+        unsafe { bindings::bpf_patcher_unregister(&*self.ops) };
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The parameter "mode". Parameters of the Rust module! macro are integers that
+ * do not show in sysfs, hence these lines of C.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/string.h>
+
+#include "mode.h"
+
+static const char * const mode_names[] = {
+	[BPF_PATCHER_STOCK] = "stock",
+	[BPF_PATCHER_PATCHER] = "patcher",
+};
+
+static int mode = BPF_PATCHER_PATCHER;
+
+int bpf_patcher_mode(void)
+{
+	return READ_ONCE(mode);
+}
+
+static int mode_set(const char *val, const struct kernel_param *kp)
+{
+	int m;
+
+	m = sysfs_match_string(mode_names, val);
+	if (m < 0) {
+		pr_err("mode is stock or patcher\n");
+		return m;
+	}
+	WRITE_ONCE(mode, m);
+	return 0;
+}
+
+static int mode_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%s\n", mode_names[bpf_patcher_mode()]);
+}
+
+static const struct kernel_param_ops mode_ops = {
+	.set = mode_set,
+	.get = mode_get,
+};
+
+module_param_cb(mode, &mode_ops, NULL, 0644);
+MODULE_PARM_DESC(mode, "stock: leave rewriting to the kernel; patcher (default): rewrite in sessions");
+
+MODULE_IMPORT_NS("BPF_PATCHER");

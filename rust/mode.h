@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef _BPF_PATCHER_MODE_H
+#define _BPF_PATCHER_MODE_H
+
+/* as in mode.rs */
+enum bpf_patcher_mode {
+	BPF_PATCHER_STOCK,
+	BPF_PATCHER_PATCHER,
+};
+
+int bpf_patcher_mode(void);
+
+#endif /* _BPF_PATCHER_MODE_H */

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The module parameter `mode`, which `mode.c` holds.
+
+use kernel::ffi::c_int;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The kernel patches by itself.
+    Stock,
+    /// Sessions.
+    Patcher,
+}
+
+extern "C" {
+    /// Returns an `enum bpf_patcher_mode` of `mode.h`.
+    fn bpf_patcher_mode() -> c_int;
+}
+
+/// The mode that is set now; a session keeps the one it began with.
+pub(crate) fn current() -> Mode {
+    // SAFETY: The function takes nothing and reads one int.
+    match unsafe { bpf_patcher_mode() } {
+        1 => Mode::Patcher,
+        _ => Mode::Stock,
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Subprogs: their starts, and the removal of whole ones with their func info.
+//! `adjust_subprog_starts()` and `adjust_subprog_starts_after_remove()` for all edits of a session.
+
+use super::{
+    abi::{
+        FuncInfo,
+        FuncInfoAux,
+        Subprog, //
+    },
+    layout::Layout, //
+};
+
+/// What is left in each array, at its front.
+pub(crate) struct Left {
+    pub(crate) subprogs: u32,
+    pub(crate) func_info: u32,
+}
+
+/// Moves `subprogs`, whose last entry marks the end of the program, and drops those of which no
+/// insn stays. `func_info` and `func_info_aux` are empty or have an entry a subprog.
+pub(crate) fn rewrite(
+    subprogs: &mut [Subprog],
+    func_info: &mut [FuncInfo],
+    func_info_aux: &mut [FuncInfoAux],
+    layout: &Layout<'_>,
+) -> Left {
+    let cnt = subprogs.len() - 1;
+    let mut to = 0;
+    let mut dropped_infos = 0;
+
+    for from in 0..cnt {
+        let (start, end) = (subprogs[from].start, subprogs[from + 1].start);
+        if layout.start(start) == layout.start(end) {
+            dropped_infos += usize::from(from < func_info.len());
+            continue;
+        }
+        if from != to {
+            subprogs[to] = subprogs[from];
+            if from < func_info.len() {
+                func_info[to] = func_info[from];
+            }
+            if from < func_info_aux.len() {
+                func_info_aux[to] = func_info_aux[from];
+            }
+        }
+        subprogs[to].start = layout.start(start);
+        to += 1;
+    }
+
+    let end = subprogs[cnt].start;
+    subprogs[to] = subprogs[cnt];
+    subprogs[to].start = layout.start(end);
+    // No more than there were, which are u32s.
+    Left {
+        subprogs: to as u32,
+        func_info: (func_info.len() - dropped_infos) as u32,
+    }
+}

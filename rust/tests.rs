@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suites of the engine: small programs, each insn with a unique `imm` or register where
+//! that says nothing about another insn, so that what a reference reaches can be told.
+
+mod errors;
+mod harness;
+mod insns;
+mod meta;
+mod refs;
+mod removal;

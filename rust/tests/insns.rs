@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which insns stand where after inserts, prepends, removals and a mix of them.
+
+use super::harness::*;
+use kernel::prelude::*;
+
+#[kunit_tests(bpf_patcher_insns)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_recorded_changes_nothing() -> Result {
+        let case = Case::new(&[mov(0), mov(1), exit()])?.edit(|_| Ok(()))?;
+        assert!(case.is(&[mov(0), mov(1), exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn replace_by_one() -> Result {
+        let case = Case::new(&[mov(0), mov(1), exit()])?.edit(|log| replace(log, 1, &[mov(9)]))?;
+        assert!(case.is(&[mov(0), mov(9), exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn replace_by_many() -> Result {
+        let case = Case::new(&[mov(0), mov(1), mov(2), exit()])?.edit(|log| {
+            replace(log, 0, &[mov(10), mov(11)])?;
+            replace(log, 2, &[mov(20), mov(21), mov(22)])
+        })?;
+        let expected = [mov(10), mov(11), mov(1), mov(20), mov(21), mov(22), exit()];
+        assert!(case.is(&expected));
+        Ok(())
+    }
+
+    #[test]
+    fn last_insn_grows() -> Result {
+        let case = Case::new(&[mov(0), exit()])?.edit(|log| replace(log, 1, &[mov(1), exit()]))?;
+        assert!(case.is(&[mov(0), mov(1), exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn prepends_stand_in_order_in_front() -> Result {
+        let case = Case::new(&[mov(0), mov(1), exit()])?.edit(|log| {
+            prepend(log, 1, &[mov(10)])?;
+            prepend(log, 1, &[mov(11), mov(12)])
+        })?;
+        assert!(case.is(&[mov(0), mov(10), mov(11), mov(12), mov(1), exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn prepended_insn_is_replaced() -> Result {
+        let case = Case::new(&[mov(0), mov(1), exit()])?.edit(|log| {
+            prepend(log, 1, &[mov(10)])?;
+            replace(log, 1, &[mov(20), mov(21)])
+        })?;
+        assert!(case.is(&[mov(0), mov(10), mov(20), mov(21), exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn remove_front_middle_and_back() -> Result {
+        let insns = [mov(0), mov(1), mov(2), mov(3), mov(4), exit(), mov(6)];
+        let case = Case::new(&insns)?.edit(|log| {
+            remove(log, 0, 1)?;
+            remove(log, 2, 2)?;
+            remove(log, 6, 1)
+        })?;
+        assert!(case.is(&[mov(1), mov(4), exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn mixed() -> Result {
+        let insns = [mov(0), mov(1), mov(2), mov(3), mov(4), exit()];
+        let case = Case::new(&insns)?.edit(|log| {
+            remove(log, 0, 2)?;
+            replace(log, 2, &[mov(20), mov(21), mov(22)])?;
+            remove(log, 3, 1)?;
+            prepend(log, 4, &[mov(40)])
+        })?;
+        assert!(case.is(&[mov(20), mov(21), mov(22), mov(40), mov(4), exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn recorded_backwards() -> Result {
+        let case = Case::new(&[mov(0), mov(1), mov(2), exit()])?.edit(|log| {
+            replace(log, 2, &[mov(20), mov(21)])?;
+            prepend(log, 0, &[mov(10)])?;
+            replace(log, 0, &[mov(11), mov(12)])
+        })?;
+        assert!(case.is(&[mov(10), mov(11), mov(12), mov(1), mov(20), mov(21), exit()]));
+        Ok(())
+    }
+
+    /// Every way to keep, replace, prepend to or remove each of four insns, against a plain model.
+    #[test]
+    fn every_combination_of_four() -> Result {
+        for mask in 0..4u32.pow(4) {
+            let what = |i: u32| mask / 4u32.pow(i) % 4;
+            let insns = [mov(0), mov(1), mov(2), mov(3), exit()];
+            let mut expected = KVec::new();
+            for i in 0..4u32 {
+                let n = i as i32;
+                let group: &[_] = match what(i) {
+                    0 => &[mov(n)],
+                    1 => &[mov(10 + n), mov(20 + n)],
+                    2 => &[mov(30 + n), mov(n)],
+                    _ => &[],
+                };
+                expected.extend_from_slice(group, GFP_KERNEL)?;
+            }
+            expected.push(exit(), GFP_KERNEL)?;
+
+            let case = Case::new(&insns)?.edit(|log| {
+                for i in 0..4u32 {
+                    let n = i as i32;
+                    match what(i) {
+                        0 => (),
+                        1 => replace(log, i, &[mov(10 + n), mov(20 + n)])?,
+                        2 => prepend(log, i, &[mov(30 + n)])?,
+                        _ => remove(log, i, 1)?,
+                    }
+                }
+                Ok(())
+            })?;
+            assert!(case.is(&expected));
+        }
+        Ok(())
+    }
+}

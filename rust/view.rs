@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The C side's program as slices, and the only code that touches its structures.
+
+use super::{
+    abi::{
+        Array,
+        Insn,
+        InsnArrayValue,
+        InsnAux, //
+    },
+    aux::{
+        self,
+        Aux, //
+    },
+    engine::{
+        Outcome,
+        Program,
+        Verified, //
+    },
+    layout::Layout, //
+};
+use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
+    bindings,
+    error::from_err_ptr,
+    prelude::*, //
+};
+
+/// What is allocated for the aux data of a new program.
+pub(crate) struct NewAux {
+    /// To be `aux_slots`, if they change.
+    slots: Option<Array<u32>>,
+    /// To be `aux_added`, if it has to be longer. What is in use is a copy of the old one.
+    added: Option<Array<InsnAux>>,
+}
+
+impl NewAux {
+    /// Bytes allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        self.slots.as_ref().map_or(0, |s| s.capacity() * size_of::<u32>())
+            + self.added.as_ref().map_or(0, |a| a.capacity() * size_of::<InsnAux>())
+    }
+}
+
+/// The program a session is about.
+///
+/// # Invariants
+///
+/// `prog` is a program that only the task that loads it knows of, and that it leaves to us until
+/// the session ends; its `aux` is valid. `env` is null or the verifier's environment of `prog`,
+/// with `subprog_cnt + 1` subprogs and, if it has `aux_slots`, `prog->len` of them, from
+/// `kvmalloc` as `aux_added` is. Otherwise it has `prog->len` entries in `insn_aux_data`. The
+/// counts in them are those of their arrays.
+pub(crate) struct Target {
+    prog: *mut bindings::bpf_prog,
+    env: *mut bindings::bpf_verifier_env,
+}
+
+/// # Safety
+///
+/// `ptr` is null, or valid for `n` elements that nothing else refers to during `'a`.
+unsafe fn slice<'a, T>(ptr: *mut T, n: u32) -> &'a mut [T] {
+    if ptr.is_null() {
+        return &mut [];
+    }
+    // SAFETY: As the caller promises.
+    unsafe { core::slice::from_raw_parts_mut(ptr, n as usize) }
+}
+
+impl Target {
+    /// # Safety
+    ///
+    /// The arguments are as the type's invariants say, for as long as this lives.
+    pub(crate) unsafe fn new(
+        prog: *mut bindings::bpf_prog,
+        env: *mut bindings::bpf_verifier_env,
+    ) -> Self {
+        // INVARIANT: The caller promises it.
+        Self { prog, env }
+    }
+
+    pub(crate) fn prog(&self) -> *mut bindings::bpf_prog {
+        self.prog
+    }
+
+    /// Number of insns.
+    pub(crate) fn len(&self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.prog).len }
+    }
+
+    /// The insns as they stand.
+    pub(crate) fn insns(&self) -> &[Insn] {
+        // SAFETY: By the type invariants, the program has `len` insns and nobody changes them.
+        unsafe { slice(self.insns_ptr(), self.len()) }
+    }
+
+    fn insns_ptr(&self) -> *mut Insn {
+        // SAFETY: By the type invariants. The insns follow the structure's fixed part.
+        unsafe { (&raw mut (*self.prog).__bindgen_anon_2).cast() }
+    }
+
+    /// Is linearize to give up when the loading process is being killed? Not for a program that
+    /// the kernel made itself.
+    pub(crate) fn may_abort(&self) -> bool {
+        !self.env.is_null()
+    }
+
+    /// Tells the program's author that a jump no longer fits once insn `idx` is patched.
+    pub(crate) fn report_range(&self, idx: u32) {
+        if !self.env.is_null() {
+            // SAFETY: By the type invariants; `idx` is an insn's.
+            unsafe { bindings::bpf_patcher_report_range(self.env, idx) };
+        }
+    }
+
+    /// Allocates what the aux data of the new program needs, `own` entries for added insns that
+    /// do not share one among it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`
+    pub(crate) fn alloc_aux(&self, layout: &Layout<'_>, own: u32) -> Result<NewAux> {
+        let mut new = NewAux {
+            slots: None,
+            added: None,
+        };
+        // SAFETY: By the type invariants.
+        let Some(env) = (unsafe { self.env.as_ref() }) else {
+            return Ok(new);
+        };
+        if !layout.grows && !layout.shrinks && env.aux_slots.is_null() {
+            return Ok(new);
+        }
+
+        new.slots = Some(Array::zeroed(layout.new_len() as usize, GFP_KERNEL_ACCOUNT)?);
+        if env.aux_added_len == 0 || own > 0 {
+            // SAFETY: By the type invariants.
+            let old = unsafe { slice(env.aux_added, env.aux_added_len) };
+            let used = env.aux_added_len.max(aux::SHARED);
+            let cap = used as usize + own as usize;
+            let mut added = Array::with_capacity(cap, GFP_KERNEL_ACCOUNT)?;
+            added.extend_from_slice(old, GFP_KERNEL_ACCOUNT)?;
+            for bits in env.aux_added_len..used {
+                added.push(aux::added_entry(bits), GFP_KERNEL_ACCOUNT)?;
+            }
+            added.resize(cap, Zeroable::zeroed(), GFP_KERNEL_ACCOUNT)?;
+            new.added = Some(added);
+        }
+        Ok(new)
+    }
+
+    /// Makes room for `len` insns in the program. Returns the bytes that took.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `E2BIG` if the program's pages were too many to count. The program is as before.
+    pub(crate) fn reserve(&mut self, len: u32) -> Result<usize> {
+        // SAFETY: By the type invariants. If the program moves, the old one is freed and
+        // `prog->aux` knows the new one.
+        let prog = from_err_ptr(unsafe { bindings::bpf_patcher_reserve(self.prog, len) })?;
+        let moved = prog != self.prog;
+        // INVARIANT: It is the same program.
+        self.prog = prog;
+        if !self.env.is_null() {
+            // SAFETY: By the type invariants.
+            unsafe { (*self.env).prog = prog };
+        }
+        Ok(if moved { len as usize * size_of::<Insn>() } else { 0 })
+    }
+
+    /// Frees what the aux data of insns that are to be removed owns.
+    pub(crate) fn clear_aux(&mut self, idx: u32, cnt: u32) {
+        if !self.env.is_null() {
+            // SAFETY: By the type invariants; the insns are in the program, whose length is less
+            // than 2^31.
+            unsafe { bindings::bpf_clear_insn_aux_data(self.env, idx as i32, cnt as i32) };
+        }
+    }
+
+    /// Returns a function that tells whether an insn of this program defines a 32-bit subregister,
+    /// which then is zero-extended.
+    pub(crate) fn zero_extends(&self) -> impl Fn(&Insn) -> bool + use<> {
+        let prog = self.prog;
+        move |insn: &Insn| {
+            // SAFETY: By the type invariants; the C function reads `insn` and `prog->aux->arena`.
+            unsafe { bindings::bpf_insn_def32(prog, core::ptr::from_ref(insn).cast_mut()) >= 0 }
+        }
+    }
+
+    /// The program and what goes with it, to be rewritten to `new_len` insns, for which there is
+    /// room.
+    pub(crate) fn program<'a>(
+        &'a mut self,
+        new_len: u32,
+        new_aux: &'a mut NewAux,
+    ) -> Program<'a> {
+        let len = self.len();
+        // SAFETY: By the type invariants, and as `reserve` has made room.
+        let insns = unsafe { slice(self.insns_ptr(), len.max(new_len)) };
+        // SAFETY: By the type invariants.
+        let prog_aux = unsafe { &mut *(*self.prog).aux };
+        // SAFETY: By the type invariants.
+        let linfo = unsafe { slice(prog_aux.linfo, prog_aux.nr_linfo) };
+
+        // SAFETY: By the type invariants.
+        let verified = unsafe { self.env.as_mut() }.map(|env| Verified {
+            aux: Aux {
+                // SAFETY: By the type invariants.
+                entries: unsafe { slice(env.insn_aux_data, env.insn_aux_data_len) },
+                old_slots: match env.aux_slots.is_null() {
+                    true => None,
+                    // SAFETY: By the type invariants.
+                    false => Some(unsafe { slice(env.aux_slots, len) }),
+                },
+                new_slots: new_aux.slots.as_deref_mut(),
+                added_len: env.aux_added_len.max(aux::SHARED),
+                added: match &mut new_aux.added {
+                    Some(added) => added,
+                    // SAFETY: By the type invariants.
+                    None => unsafe { slice(env.aux_added, env.aux_added_len) },
+                },
+            },
+            subprogs: &mut env.subprog_info[..=env.subprog_cnt as usize],
+            // SAFETY: By the type invariants.
+            func_info: unsafe { slice(prog_aux.func_info, prog_aux.func_info_cnt) },
+            // SAFETY: By the type invariants, this has as many entries as `func_info` if any.
+            func_info_aux: unsafe { slice(prog_aux.func_info_aux, prog_aux.func_info_cnt) },
+            // SAFETY: By the type invariants.
+            poke: unsafe { slice(prog_aux.poke_tab, prog_aux.size_poke_tab) },
+        });
+        Program {
+            insns,
+            linfo,
+            verified,
+        }
+    }
+
+    /// Calls `f` for the values of each insn array of the program.
+    pub(crate) fn for_each_insn_array(&mut self, f: impl Fn(&mut [InsnArrayValue])) {
+        // SAFETY: By the type invariants.
+        let Some(env) = (unsafe { self.env.as_mut() }) else {
+            return;
+        };
+        for &map in &env.insn_array_maps[..env.insn_array_map_cnt as usize] {
+            // SAFETY: The verifier holds a reference on the map, which is frozen and which no other
+            // program may use.
+            let values = unsafe {
+                slice(
+                    bindings::bpf_insn_array_values(map),
+                    (*map).max_entries,
+                )
+            };
+            f(values);
+        }
+    }
+
+    /// Makes the rewritten program the one that stands.
+    pub(crate) fn commit(&mut self, new_len: u32, outcome: &Outcome, new_aux: NewAux) {
+        // SAFETY: By the type invariants.
+        let prog = unsafe { &mut *self.prog };
+        prog.len = new_len;
+        // SAFETY: By the type invariants.
+        let prog_aux = unsafe { &mut *prog.aux };
+        prog_aux.nr_linfo = outcome.linfo;
+
+        // SAFETY: By the type invariants.
+        let Some(env) = (unsafe { self.env.as_mut() }) else {
+            return;
+        };
+        prog_aux.func_info_cnt = outcome.func_info;
+        env.subprog_cnt = outcome.subprogs;
+        if let Some(slots) = new_aux.slots {
+            let (slots, _, _) = slots.into_raw_parts();
+            let old = core::mem::replace(&mut env.aux_slots, slots);
+            // SAFETY: By the type invariants, this came from `kvmalloc`, or is null.
+            unsafe { bindings::kvfree(old.cast()) };
+        }
+        if let Some(added) = new_aux.added {
+            let (added, len, _) = added.into_raw_parts();
+            let old = core::mem::replace(&mut env.aux_added, added);
+            // What was allocated and not used counts as used: it is little.
+            env.aux_added_len = len as u32;
+            // SAFETY: As above; its entries own nothing.
+            unsafe { bindings::kvfree(old.cast()) };
+        }
+    }
+}
