@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Output lines: `@json OBJECT` for results, `# text` for progress, `@exit N` at the end.
+//!
+//! Each is written whole, so that kernel messages on the same console fall between lines.
+
+use std::io::{stdout, Write};
+
+use serde_json::Value;
+
+fn line(text: &str) {
+    let mut out = stdout().lock();
+    // Nobody is left to tell when stdout is gone.
+    let _ = out.write_all(format!("{text}\n").as_bytes());
+    let _ = out.flush();
+}
+
+/// Prints one result.
+pub fn json(value: &Value) {
+    line(&format!("@json {value}"));
+}
+
+/// Prints text for people, each line marked.
+pub fn progress(text: &str) {
+    for part in text.lines() {
+        line(&format!("# {part}"));
+    }
+}
+
+/// Prints the exit code, the last line.
+pub fn exit(code: u8) {
+    line(&format!("@exit {code}"));
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loading as an ordinary user does: without capabilities, so that the verifier guards against
+//! speculation.
+
+use std::fs;
+use std::io;
+
+const SYSCTL: &str = "/proc/sys/kernel/unprivileged_bpf_disabled";
+/// The user and group id of nobody.
+const NOBODY: u32 = 65534;
+
+/// Ordinary users may load programs while this value exists.
+pub struct Allowed {
+    found: String,
+}
+
+impl Allowed {
+    /// Lets ordinary users load programs.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refused: it does for good once the setting was 1.
+    pub fn open() -> io::Result<Self> {
+        let complain = |err: io::Error| io::Error::new(err.kind(), format!("{SYSCTL}: {err}"));
+        let found = fs::read_to_string(SYSCTL).map_err(complain)?;
+        fs::write(SYSCTL, "0").map_err(complain)?;
+        Ok(Self {
+            found: found.trim().to_owned(),
+        })
+    }
+}
+
+impl Drop for Allowed {
+    fn drop(&mut self) {
+        // Nothing to be done about a failure at this point.
+        let _ = fs::write(SYSCTL, &self.found);
+    }
+}
+
+/// This process has no effective capabilities while this value exists.
+pub struct Dropped(());
+
+impl Dropped {
+    /// Makes nobody the effective user, which takes the effective capabilities away; the real user
+    /// stays root, so that there is a way back.
+    ///
+    /// # Errors
+    ///
+    /// This process is not root.
+    pub fn drop_all() -> io::Result<Self> {
+        set_effective(NOBODY).map(|()| Self(()))
+    }
+}
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        set_effective(0).expect("root's real user id allows going back to it");
+    }
+}
+
+fn set_effective(user: u32) -> io::Result<()> {
+    // SAFETY: takes a number, no pointers.
+    match unsafe { libc::seteuid(user) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
