@@ -85,9 +85,13 @@ impl Aux<'_> {
             let to = layout.start(span.run.start) as usize;
             let slots = &mut new[to..][..span.run.len()];
             match self.old_slots {
-                Some(old) => slots
-                    .copy_from_slice(&old[span.run.start as usize..span.run.end as usize]),
-                None => slots.iter_mut().zip(span.run).for_each(|(slot, i)| *slot = i),
+                Some(old) => {
+                    slots.copy_from_slice(&old[span.run.start as usize..span.run.end as usize])
+                }
+                None => slots
+                    .iter_mut()
+                    .zip(span.run)
+                    .for_each(|(slot, i)| *slot = i),
             }
 
             if let Some(group) = span.group.filter(|g| !g.removes()) {
@@ -108,11 +112,17 @@ impl Aux<'_> {
         group: &Group<'_>,
         zero_extends: &dyn Fn(&Insn) -> bool,
     ) {
-        let old = self.old_slots.map_or(group.idx(), |s| s[group.idx() as usize]);
+        let old = self
+            .old_slots
+            .map_or(group.idx(), |s| s[group.idx() as usize]);
         let entry = *self.entry(old);
         let seen = if entry.seen != 0 { SEEN } else { 0 };
         let zext = |insn| if zero_extends(insn) { ZEXT } else { 0 };
-        let mut indirect = if entry.indirect_target() != 0 { INDIRECT } else { 0 };
+        let mut indirect = if entry.indirect_target() != 0 {
+            INDIRECT
+        } else {
+            0
+        };
 
         let last = slots.len() - 1;
         for (slot, insn) in slots[..last].iter_mut().zip(insns) {

@@ -188,7 +188,11 @@ pub(crate) struct TooFar {
 
 /// Checks that every reference of the old program `insns`, and of what is patched into it, fits
 /// its field in the new one.
-pub(crate) fn check(insns: &[Insn], layout: &Layout<'_>, log: &super::log::Log) -> Result<(), TooFar> {
+pub(crate) fn check(
+    insns: &[Insn],
+    layout: &Layout<'_>,
+    log: &super::log::Log,
+) -> Result<(), TooFar> {
     // Nothing in a program of this length is further apart than 16 bits tell.
     if layout.new_len() <= i16::MAX as u32 {
         return Ok(());
@@ -201,7 +205,12 @@ pub(crate) fn check(insns: &[Insn], layout: &Layout<'_>, log: &super::log::Log) 
         if let Some(r) = Reference::of(insn) {
             if !r.fits(kept(layout, old, pos, insn, r)) {
                 let distance = r.distance(insn);
-                blame(culprit(layout, old, i64::from(old) + 1 + distance, distance));
+                blame(culprit(
+                    layout,
+                    old,
+                    i64::from(old) + 1 + distance,
+                    distance,
+                ));
             }
         }
     };

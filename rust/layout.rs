@@ -124,7 +124,12 @@ impl<'a> Layout<'a> {
 
     /// Where a jump to old insn `target` lands.
     pub(crate) fn land_jump(&self, target: i64) -> i64 {
-        self.land(target) + if self.has_behind { self.skip_len(target) } else { 0 }
+        self.land(target)
+            + if self.has_behind {
+                self.skip_len(target)
+            } else {
+                0
+            }
     }
 
     /// Where a jump to the body of old insn `target` lands: behind all that is in front of it.

@@ -23,7 +23,9 @@ fn stays(linfo: &[LineInfo], i: usize, layout: &Layout<'_>) -> bool {
     // An insn that stays and its removed neighbours in front share one place in the table.
     let heir = layout.start(off);
     heir != layout.new_len()
-        && linfo.get(i + 1).is_none_or(|next| layout.start(next.insn_off) != heir)
+        && linfo
+            .get(i + 1)
+            .is_none_or(|next| layout.start(next.insn_off) != heir)
 }
 
 /// Sets the `linfo_idx` of `subprogs` to where the entry will be, counting those in front that

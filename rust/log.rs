@@ -87,7 +87,14 @@ impl Log {
     ///
     /// `EINVAL` if the edit is empty, lies outside the program or does not go together with the
     /// one before; `ENOMEM`. Nothing is recorded then.
-    pub(crate) fn record(&mut self, kind: Kind, idx: u32, cnt: u32, insns: &[Insn], flags: u8) -> Result {
+    pub(crate) fn record(
+        &mut self,
+        kind: Kind,
+        idx: u32,
+        cnt: u32,
+        insns: &[Insn],
+        flags: u8,
+    ) -> Result {
         let span = if kind == Kind::Remove { cnt } else { 1 };
         if cnt == 0 || span > self.len || idx > self.len - span {
             return Err(EINVAL);

@@ -93,13 +93,19 @@ impl Session {
             + self.target.reserve(layout.new_len())?;
 
         // Change: nothing fails from here on.
-        for edit in self.log.edits().iter().filter(|e| e.kind == super::log::Kind::Remove) {
+        for edit in self
+            .log
+            .edits()
+            .iter()
+            .filter(|e| e.kind == super::log::Kind::Remove)
+        {
             self.target.clear_aux(edit.idx, edit.cnt);
         }
         let zero_extends = self.target.zero_extends();
         let program = self.target.program(layout.new_len(), &mut new_aux);
         let outcome = engine::apply(program, &layout, &self.log, &zero_extends);
-        self.target.for_each_insn_array(|values| track::insn_array(values, &layout));
+        self.target
+            .for_each_insn_array(|values| track::insn_array(values, &layout));
 
         STATS.edits.add(self.log.edits().len() as u64);
         STATS.insns_in.add(layout.old_len().into());

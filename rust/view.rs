@@ -38,8 +38,13 @@ pub(crate) struct NewAux {
 impl NewAux {
     /// Bytes allocated.
     pub(crate) fn bytes(&self) -> usize {
-        self.slots.as_ref().map_or(0, |s| s.capacity() * size_of::<u32>())
-            + self.added.as_ref().map_or(0, |a| a.capacity() * size_of::<InsnAux>())
+        self.slots
+            .as_ref()
+            .map_or(0, |s| s.capacity() * size_of::<u32>())
+            + self
+                .added
+                .as_ref()
+                .map_or(0, |a| a.capacity() * size_of::<InsnAux>())
     }
 }
 
@@ -134,7 +139,10 @@ impl Target {
             return Ok(new);
         }
 
-        new.slots = Some(Array::zeroed(layout.new_len() as usize, GFP_KERNEL_ACCOUNT)?);
+        new.slots = Some(Array::zeroed(
+            layout.new_len() as usize,
+            GFP_KERNEL_ACCOUNT,
+        )?);
         if env.aux_added_len == 0 || own > 0 {
             // SAFETY: By the type invariants.
             let old = unsafe { slice(env.aux_added, env.aux_added_len) };
@@ -167,7 +175,11 @@ impl Target {
             // SAFETY: By the type invariants.
             unsafe { (*self.env).prog = prog };
         }
-        Ok(if moved { len as usize * size_of::<Insn>() } else { 0 })
+        Ok(if moved {
+            len as usize * size_of::<Insn>()
+        } else {
+            0
+        })
     }
 
     /// Frees what the aux data of insns that are to be removed owns.
@@ -191,11 +203,7 @@ impl Target {
 
     /// The program and what goes with it, to be rewritten to `new_len` insns, for which there is
     /// room.
-    pub(crate) fn program<'a>(
-        &'a mut self,
-        new_len: u32,
-        new_aux: &'a mut NewAux,
-    ) -> Program<'a> {
+    pub(crate) fn program<'a>(&'a mut self, new_len: u32, new_aux: &'a mut NewAux) -> Program<'a> {
         let len = self.len();
         // SAFETY: By the type invariants, and as `reserve` has made room.
         let insns = unsafe { slice(self.insns_ptr(), len.max(new_len)) };
@@ -246,12 +254,7 @@ impl Target {
         for &map in &env.insn_array_maps[..env.insn_array_map_cnt as usize] {
             // SAFETY: The verifier holds a reference on the map, which is frozen and which no other
             // program may use.
-            let values = unsafe {
-                slice(
-                    bindings::bpf_insn_array_values(map),
-                    (*map).max_entries,
-                )
-            };
+            let values = unsafe { slice(bindings::bpf_insn_array_values(map), (*map).max_entries) };
             f(values);
         }
     }

@@ -29,7 +29,9 @@ fn blamed(insns: &[Insn], record: impl FnOnce(&mut Log) -> Result) -> Result<Opt
     let mut log = Log::new(insns.len() as u32);
     record(&mut log)?;
     let layout = Layout::new(&log)?;
-    Ok(jumps::check(insns, &layout, &log).err().map(|too_far| too_far.idx))
+    Ok(jumps::check(insns, &layout, &log)
+        .err()
+        .map(|too_far| too_far.idx))
 }
 
 #[kunit_tests(bpf_patcher_errors)]

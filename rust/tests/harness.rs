@@ -99,12 +99,21 @@ pub(super) fn helper(imm: i32) -> Insn {
 
 /// `call kfunc#imm`
 pub(super) fn kfunc(imm: i32) -> Insn {
-    insn(abi::JMP | abi::CALL, 0, bindings::BPF_PSEUDO_KFUNC_CALL, 0, imm)
+    insn(
+        abi::JMP | abi::CALL,
+        0,
+        bindings::BPF_PSEUDO_KFUNC_CALL,
+        0,
+        imm,
+    )
 }
 
 /// Both insns of `r1 = subprog`
 pub(super) fn func(imm: i32) -> [Insn; 2] {
-    [insn(abi::LD_IMM64, 1, abi::PSEUDO_FUNC, 0, imm), insn(0, 0, 0, 0, 0)]
+    [
+        insn(abi::LD_IMM64, 1, abi::PSEUDO_FUNC, 0, imm),
+        insn(0, 0, 0, 0, 0),
+    ]
 }
 
 /// A program and what has insn indices into it.
@@ -228,7 +237,8 @@ impl Case {
         };
         let added_len = self.added.len() as u32;
         let own = log.subprog_refs() as usize;
-        self.added.extend_with(own, Zeroable::zeroed(), GFP_KERNEL)?;
+        self.added
+            .extend_with(own, Zeroable::zeroed(), GFP_KERNEL)?;
         let room = new_len.max(self.insns.len());
         self.insns.resize(room, mov(-1), GFP_KERNEL)?;
         let program = Program {
@@ -269,7 +279,9 @@ impl Case {
     pub(super) fn aux(&self, idx: usize) -> &InsnAux {
         let slot = self.slot(idx);
         let own = self.entries.len();
-        self.entries.get(slot).unwrap_or_else(|| &self.added[slot - own])
+        self.entries
+            .get(slot)
+            .unwrap_or_else(|| &self.added[slot - own])
     }
 
     /// The same, to prepare it before the first edit.
@@ -292,7 +304,11 @@ impl Case {
     pub(super) fn is(&self, expected: &[Insn]) -> bool {
         let key = |i: &Insn| (i.code, i.dst_reg(), i.src_reg(), i.off, i.imm);
         self.insns.len() == expected.len()
-            && self.insns.iter().zip(expected).all(|(i, e)| key(i) == key(e))
+            && self
+                .insns
+                .iter()
+                .zip(expected)
+                .all(|(i, e)| key(i) == key(e))
     }
 
     /// Are the line infos those of `(insn_off, old insn_off)`?

@@ -125,7 +125,15 @@ mod tests {
             replace(log, 1, &[mov(20), mov32(21)])?;
             prepend(log, 3, &[mov32(30)])
         })?;
-        assert!(case.is(&[mov(0), mov(20), mov32(21), mov(11), mov32(30), mov(12), exit()]));
+        assert!(case.is(&[
+            mov(0),
+            mov(20),
+            mov32(21),
+            mov(11),
+            mov32(30),
+            mov(12),
+            exit()
+        ]));
         assert!(case.aux_is(|a| a.orig_idx, &[0, 0, 0, 0, 0, 1, 2]));
         assert!(case.aux_is(|a| a.seen, &[10, 1, 1, 1, 1, 11, 12]));
         assert!(case.aux_is(|a| a.zext_dst.into(), &[0, 0, 1, 0, 1, 0, 0]));
@@ -151,7 +159,9 @@ mod tests {
     #[test]
     fn subprogs_move_and_keep_their_linfo() -> Result {
         let insns = [call(1), exit(), mov(2), exit()];
-        let case = Case::new(&insns)?.with_subprogs(&[0, 2, 4])?.with_linfo(&[0, 2])?;
+        let case = Case::new(&insns)?
+            .with_subprogs(&[0, 2, 4])?
+            .with_linfo(&[0, 2])?;
         let case = case.edit(|log| {
             replace(log, 1, &[mov(10), exit()])?;
             replace(log, 2, &[mov(20), mov(21)])

@@ -13,7 +13,15 @@ mod tests {
     fn forward_and_backward_across_a_patch() -> Result {
         let insns = [jeq(1, 2), mov(1), mov(2), jeq(2, -3), exit()];
         let case = Case::new(&insns)?.edit(|log| replace(log, 1, &[mov(10), mov(11), mov(12)]))?;
-        assert!(case.is(&[jeq(1, 4), mov(10), mov(11), mov(12), mov(2), jeq(2, -5), exit()]));
+        assert!(case.is(&[
+            jeq(1, 4),
+            mov(10),
+            mov(11),
+            mov(12),
+            mov(2),
+            jeq(2, -5),
+            exit()
+        ]));
         Ok(())
     }
 
@@ -40,7 +48,17 @@ mod tests {
         let case = Case::new(&insns)?.with_subprogs(&[0, 5, 7])?;
         let case = case.edit(|log| replace(log, 3, &[mov(3), kfunc(7), helper(8)]))?;
         let [f0, f1] = func(5);
-        assert!(case.is(&[call(6), f0, f1, mov(3), kfunc(7), helper(8), exit(), mov(5), exit()]));
+        assert!(case.is(&[
+            call(6),
+            f0,
+            f1,
+            mov(3),
+            kfunc(7),
+            helper(8),
+            exit(),
+            mov(5),
+            exit()
+        ]));
         assert!(case.starts_are(&[0, 7, 9]));
         Ok(())
     }
@@ -107,8 +125,12 @@ mod tests {
     #[test]
     fn jumps_behind_a_prefix_but_calls_in_front() -> Result {
         let insns = [call(1), exit(), mov(2), jeq(2, -2), gotol(-3), exit()];
-        let case = Case::new(&insns)?.with_subprogs(&[0, 2, 6])?.with_linfo(&[0, 2])?;
-        let case = case.with_array(&[2])?.edit(|log| prepend_behind(log, 2, &[mov(20), mov(21)]))?;
+        let case = Case::new(&insns)?
+            .with_subprogs(&[0, 2, 6])?
+            .with_linfo(&[0, 2])?;
+        let case = case
+            .with_array(&[2])?
+            .edit(|log| prepend_behind(log, 2, &[mov(20), mov(21)]))?;
         let expected = [
             call(1),
             exit(),
@@ -143,7 +165,15 @@ mod tests {
 
     #[test]
     fn backward_call_behind_its_own_prefix() -> Result {
-        let insns = [call(3), exit(), mov(2), exit(), call(-3), may_goto(0), exit()];
+        let insns = [
+            call(3),
+            exit(),
+            mov(2),
+            exit(),
+            call(-3),
+            may_goto(0),
+            exit(),
+        ];
         let case = Case::new(&insns)?.with_subprogs(&[0, 2, 4, 7])?;
         let case = case.edit(|log| prepend_behind(log, 4, &[mov(40)]))?;
         let expected = [

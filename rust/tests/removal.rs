@@ -34,7 +34,17 @@ mod tests {
         // The first insn of a removed run is followed by the next that stays; one further in
         // keeps its distance, as stock has it.
         let [f0, f1] = func(4);
-        let insns = [f0, f1, exit(), mov(3), exit(), mov(5), exit(), mov(7), exit()];
+        let insns = [
+            f0,
+            f1,
+            exit(),
+            mov(3),
+            exit(),
+            mov(5),
+            exit(),
+            mov(7),
+            exit(),
+        ];
         let case = Case::new(&insns)?.with_subprogs(&[0, 3, 5, 7, 9])?;
         let case = case.edit(|log| remove(log, 3, 4))?;
         let [f0, f1] = func(4);
@@ -96,9 +106,20 @@ mod tests {
 
     #[test]
     fn whole_subprogs_go_with_their_func_info() -> Result {
-        let insns = [call(5), exit(), mov(2), exit(), mov(4), exit(), mov(6), exit()];
+        let insns = [
+            call(5),
+            exit(),
+            mov(2),
+            exit(),
+            mov(4),
+            exit(),
+            mov(6),
+            exit(),
+        ];
         let case = Case::new(&insns)?.with_subprogs(&[0, 2, 4, 6, 8])?;
-        let case = case.with_linfo(&[0, 2, 4, 6])?.edit(|log| remove(log, 2, 4))?;
+        let case = case
+            .with_linfo(&[0, 2, 4, 6])?
+            .edit(|log| remove(log, 2, 4))?;
         assert!(case.starts_are(&[0, 2, 4]));
         assert!(case.is(&[call(1), exit(), mov(6), exit()]));
         assert!(are(&case.func_info, |f| f.type_id, &[0, 3]));
@@ -111,7 +132,9 @@ mod tests {
     #[test]
     fn last_subprog_goes() -> Result {
         let insns = [mov(0), exit(), mov(2), exit()];
-        let case = Case::new(&insns)?.with_subprogs(&[0, 2, 4])?.with_linfo(&[0, 2])?;
+        let case = Case::new(&insns)?
+            .with_subprogs(&[0, 2, 4])?
+            .with_linfo(&[0, 2])?;
         let case = case.edit(|log| remove(log, 2, 2))?;
         assert!(case.starts_are(&[0, 2]));
         assert!(are(&case.func_info, |f| f.type_id, &[0]));
@@ -122,7 +145,9 @@ mod tests {
     #[test]
     fn subprog_that_loses_its_front_stays() -> Result {
         let insns = [call(2), exit(), mov(2), mov(3), mov(4), exit()];
-        let case = Case::new(&insns)?.with_subprogs(&[0, 2, 6])?.with_linfo(&[0, 2, 3, 5])?;
+        let case = Case::new(&insns)?
+            .with_subprogs(&[0, 2, 6])?
+            .with_linfo(&[0, 2, 3, 5])?;
         let case = case.edit(|log| remove(log, 2, 2))?;
         assert!(case.starts_are(&[0, 2, 4]));
         assert!(case.linfo_is(&[(0, 0), (2, 3), (3, 5)]));
