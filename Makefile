@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# One command each for what people do here; the work is in scripts/.
+
+# Variables, all optional:
+#   KSRC=<tree or tarball>     the user's own kernel source instead of the packaged one; never modified
+#   KDIR=<kernel build dir>    for `make module`: the user's own patched kernel
+#   FULL=1                     `make run` also runs the ladder's slow stock rows (about 12 minutes)
+#   BPF_PATCHER_CACHE=<dir>    where everything heavy is kept
+#   JOBS=<n>                   parallel jobs
+FULL ?=
+INITRD ?=
+ARGS ?=
+export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS
+
+# Scripts end when make is killed.
+RUN := @setpriv --pdeathsig TERM --
+
+.DEFAULT_GOAL := help
+# The scripts share one cache and parallelise their own work.
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@sed -n '/^# Variables/,/^[^#]/ s/^#   /  /p' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: run
+run: ## boot a kernel with the patcher, load programs in both modes, print the table; results in results/
+	$(RUN) scripts/run.sh
+
+.PHONY: test
+test: ## every check; ends with a line `N passed, N failed, N skipped`
+	$(RUN) scripts/test.sh
+
+.PHONY: kunit
+kunit: ## the engine's KUnit suites in the User-mode Linux kernel
+	$(RUN) scripts/kunit.sh
+
+.PHONY: uml
+uml: ## boot that kernel: make uml INITRD=<cpio> ARGS='...' (ARGS go to its init)
+	@test -n '$(INITRD)' || { echo "error: pass INITRD=<cpio>, for instance: make uml INITRD=my.cpio.gz ARGS='-v'" >&2; exit 1; }
+	$(RUN) scripts/kernel.sh um
+	$(RUN) scripts/uml.sh "$$(scripts/where.sh uml)" '$(INITRD)' $(ARGS)
+
+.PHONY: where
+where: ## the cached artefacts, `name path` a line, - for what is not there
+	$(RUN) scripts/where.sh
+
+.PHONY: toolroot
+toolroot: ## create the tool root: compilers and tools in a Debian of their own
+	$(RUN) scripts/toolroot.sh
+
+.PHONY: kernel
+kernel: ## build the patched User-mode Linux kernel
+	$(RUN) scripts/kernel.sh um
+
+.PHONY: module
+module: ## build the module for one's own patched kernel: make module KDIR=<its build directory>
+	$(RUN) scripts/module.sh
+
+.PHONY: fmt
+fmt: ## format the Rust sources
+	$(RUN) scripts/fmt.sh
+
+.PHONY: clean
+clean: ## remove results and builds; the tool root and the sources stay
+	$(RUN) scripts/clean.sh
+
+.PHONY: distclean
+distclean: ## remove the whole cache too
+	$(RUN) scripts/clean.sh all

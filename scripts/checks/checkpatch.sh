@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The series passes the kernel's own checkpatch.pl: no errors, no warnings; its stricter CHECKs are shown.
+
+# shellcheck source=scripts/paths.sh
+source "$(dirname "$0")/../paths.sh"
+
+source=$(stock_source_path)
+series=$(series_path "$source")
+mapfile -d '' -t patches < <(find "$series" -name '*.patch' -print0 | sort -z)
+((${#patches[@]})) || {
+	echo "no patches in ${series#"$TOP"/}"
+	exit 77
+}
+cd "$source"
+out=$(run "$TOP/scripts/inroot.sh" perl scripts/checkpatch.pl --strict --terse --show-types --color=never \
+	"${patches[@]}" || true)
+echo "$out"
+errors=$(grep -cE ': (ERROR|WARNING):' <<<"$out" || true)
+checks=$(grep -cE ': CHECK:' <<<"$out" || true)
+((errors == 0)) || {
+	echo "$errors errors or warnings in ${#patches[@]} patches"
+	exit 1
+}
+# checkpatch that died says nothing of this kind.
+grep -q 'total: ' <<<"$out" || die "checkpatch.pl did not run"
+echo "${#patches[@]} patches, $checks checks"

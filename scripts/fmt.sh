@@ -1,0 +1,15 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# fmt.sh [--check]: formats the Rust sources, the module's with the kernel's own settings.
+
+# shellcheck source=scripts/paths.sh
+source "$(dirname "$0")/paths.sh"
+
+run "$TOP/scripts/source.sh" stock
+settings=$(stock_source_path)/.rustfmt.toml
+cd "$TOP"
+mapfile -d '' -t files < <(find rust -name '*.rs' -print0)
+((${#files[@]} == 0)) || run scripts/inroot.sh rustfmt --config-path "$settings" "$@" "${files[@]}"
+[[ ! -f selftests/loader/Cargo.toml ]] ||
+	run scripts/inroot.sh cargo fmt --manifest-path selftests/loader/Cargo.toml -- "$@"

@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Runs the engine's KUnit suites in the patched User-mode Linux kernel, through the kernel's own kunit.py.
+
+# shellcheck source=scripts/paths.sh
+source "$(dirname "$0")/paths.sh"
+
+filter=${KUNIT_FILTER:-bpf_patcher*}
+
+run "$TOP/scripts/kernel.sh" um
+mkdir -p "$TOP/results"
+log=$TOP/results/kunit.log
+json=$TOP/results/kunit.json
+# The kernel halts itself after the tests: no init, and no `@exit` line.
+UML_TIMEOUT=${UML_TIMEOUT:-300} UML_APPEND="kunit.enable=1 kunit.filter_glob=$filter kunit_shutdown=halt" \
+	run "$TOP/scripts/uml.sh" "$("$TOP/scripts/where.sh" uml)" - >"$log" 2>/dev/null || true
+
+out=$TOP/results/kunit.txt
+status=0
+(cd "$("$TOP/scripts/where.sh" source)" &&
+	run "$TOP/scripts/inroot.sh" python3 tools/testing/kunit/kunit.py parse --json="$json" "$log") | tee "$out" || status=$?
+passed=$(sed -nE 's/.*Testing complete\. Ran [0-9]+ tests: passed: ([0-9]+).*/\1/p' "$out")
+if ((status || ${passed:-0} == 0)); then
+	die "KUnit: a test failed or none ran (filter $filter); log: $log"
+fi
+echo "KUnit: $passed cases passed (filter $filter)"

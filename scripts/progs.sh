@@ -1,0 +1,20 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Compiles the BPF programs that selftests/progs lists, from the unpatched kernel tree's own selftests.
+
+# shellcheck source=scripts/paths.sh
+source "$(dirname "$0")/paths.sh"
+
+lock_cache
+run "$TOP/scripts/source.sh" stock
+SOURCE_KEY=$(source_key)
+export SOURCE_KEY
+out=$(progs_path)
+[[ ! -d $out ]] || exit 0
+need_disk 200 "the BPF programs"
+dir=$(partial_dir progs)
+mkdir "$dir/out"
+stage "BPF programs" progs "$TOP/scripts/inroot.sh" make -C "$TOP/selftests/progs" -j"$JOBS" \
+	KSRC="$(stock_source_path)" OUT="$dir/out"
+mv "$dir/out" "$out"

@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The demonstration, from nothing: builds what is missing, boots the patched kernel twice (ladder, real programs), reports.
+
+# shellcheck source=scripts/paths.sh
+source "$(dirname "$0")/paths.sh"
+
+# Before anything waits for the cache.
+run "$TOP/scripts/host.sh"
+
+# boot COMMAND...: one command of the loader; its output goes to a log, its progress to the terminal.
+boot() {
+	local log=$results/$1.log start=$SECONDS status=0
+	note "boot the patched kernel: $* (log: $log)"
+	run "$TOP/scripts/uml.sh" "$kernel" "$initramfs" "$@" | tee "$log" | sed -un 's/^# /    /p' >&2 || status=$?
+	printf '    %s done in %s\n' "$1" "$(elapsed $((SECONDS - start)))" >&2
+	# The report shows what differs or failed; without a result there is nothing to show.
+	grep -q '^@exit ' "$log" || {
+		tail -n 15 "$log" | sed 's/^/    | /' >&2
+		die "$1: the kernel gave no result; log: $log"
+	}
+	((status == 0)) || failed+=("$1")
+}
+
+run "$TOP/scripts/kernel.sh" um
+run "$TOP/scripts/initramfs.sh"
+kernel=$("$TOP/scripts/where.sh" uml)
+initramfs=$("$TOP/scripts/where.sh" initramfs)
+results=$TOP/results
+mkdir -p "$results"
+
+failed=()
+ladder=(ladder)
+if [[ -n ${FULL:-} && ${FULL} != 0 ]]; then
+	ladder+=(--full)
+	export UML_TIMEOUT=${UML_TIMEOUT:-3600}
+fi
+boot "${ladder[@]}"
+boot programs
+
+status=0
+run "$TOP/scripts/inroot.sh" python3 scripts/report.py run "$results/ladder.log" "$results/programs.log" || status=$?
+((${#failed[@]} == 0)) || die "not everything was as expected: ${failed[*]}; logs in $results"
+exit "$status"

@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# where.sh [NAME]: the cached artefacts, `name path` a line, `-` for what is not there; with a name, that path alone. Builds nothing.
+
+# shellcheck source=scripts/paths.sh
+source "$(dirname "$0")/paths.sh"
+
+[[ -z ${KSRC:-} || -e $KSRC ]] || die "KSRC=$KSRC does not exist; pass a kernel source tree or a tarball of one"
+SOURCE_KEY=$(source_key)
+export SOURCE_KEY
+declare -A path
+path[toolroot]=$(toolroot_path)
+path[source]=$(patched_source_path)
+path[stock-source]=$(stock_source_path)
+path[uml-build]=$(kernel_path um)
+path[uml]=${path[uml-build]:+${path[uml-build]}/linux}
+path[uml-stock-build]=$(kernel_path um-stock)
+path[uml-stock]=${path[uml-stock-build]:+${path[uml-stock-build]}/linux}
+path[loader]=$(loader_path)
+path[initramfs]=$(initramfs_path)
+path[module]=$TOP/bpf_patcher.ko
+
+for name in ${1:-toolroot source stock-source uml-build uml uml-stock-build uml-stock loader initramfs module}; do
+	found=${path[$name]:-}
+	[[ -n $found && -e $found ]] || found=-
+	if (($#)); then echo "$found"; else echo "$name $found"; fi
+done
