@@ -75,7 +75,7 @@ mod tests {
             prepend(log, 1, &[mov(10)])?;
             replace(log, 1, &[mov(11), mov(12)])
         })?;
-        assert!(case.aux_is(|a| a.indirect_target().into(), &[0, 1, 0, 0, 1, 0]));
+        assert!(case.aux_is(|a| a.indirect_target(), &[0, 1, 0, 0, 1, 0]));
         assert!(case.array_is(&[1, 4]));
         Ok(())
     }
