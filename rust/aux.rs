@@ -21,7 +21,6 @@ use super::{
     layout::Layout,
     log::Group, //
 };
-use kernel::prelude::*;
 
 /// Number of shared entries, the first of those added: one for each combination of the bits below.
 pub(crate) const SHARED: u32 = 8;
@@ -30,15 +29,11 @@ const SEEN: u32 = 1;
 const ZEXT: u32 = 2;
 const INDIRECT: u32 = 4;
 
-/// The entry of an added insn with these bits.
-pub(crate) fn added_entry(bits: u32) -> InsnAux {
-    let mut entry = InsnAux {
-        seen: u32::from(bits & SEEN != 0),
-        zext_dst: bits & ZEXT != 0,
-        ..Zeroable::zeroed()
-    };
+/// Makes `entry`, which is zero, that of an added insn with these bits.
+pub(crate) fn fill_added(entry: &mut InsnAux, bits: u32) {
+    entry.seen = u32::from(bits & SEEN != 0);
+    entry.zext_dst = bits & ZEXT != 0;
     entry.set_indirect_target(u32::from(bits & INDIRECT != 0));
-    entry
 }
 
 /// Must an added insn have an entry of its own?
@@ -145,7 +140,7 @@ impl Aux<'_> {
     fn add(&mut self, insn: &Insn, bits: u32) -> u32 {
         let slot = if needs_own(insn) {
             let slot = self.added_len;
-            self.added[slot as usize] = added_entry(bits);
+            fill_added(&mut self.added[slot as usize], bits);
             self.added_len += 1;
             slot
         } else {

@@ -32,12 +32,15 @@ use kernel::{
 pub(crate) unsafe extern "C" fn bpf_patcher_begin(
     prog: *mut bindings::bpf_prog,
     env: *mut bindings::bpf_verifier_env,
+    pass: bindings::bpf_patcher_pass,
 ) -> *mut bindings::bpf_patcher {
-    if mode::current() == Mode::Stock {
+    let mode = mode::current();
+    if mode == Mode::Stock {
         return core::ptr::null_mut();
     }
     // SAFETY: As the caller promises.
-    let session = Session::new(unsafe { Target::new(prog, env) });
+    let target = unsafe { Target::new(prog, env) };
+    let session = Session::new(target, pass, mode == Mode::Verify);
     STATS.count_failure(&session);
     match session {
         Ok(session) => KBox::into_raw(session).cast(),

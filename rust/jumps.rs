@@ -27,13 +27,13 @@ enum Field {
 
 /// The reference an insn holds.
 #[derive(Clone, Copy)]
-struct Reference {
+pub(crate) struct Reference {
     field: Field,
-    is_jump: bool,
+    pub(crate) is_jump: bool,
 }
 
 impl Reference {
-    fn of(insn: &Insn) -> Option<Self> {
+    pub(crate) fn of(insn: &Insn) -> Option<Self> {
         let imm = |is_jump| Self {
             field: Field::Imm32,
             is_jump,
@@ -48,8 +48,10 @@ impl Reference {
             abi::EXIT => None,
             abi::CALL => (u32::from(insn.src_reg()) == abi::PSEUDO_CALL).then(|| imm(false)),
             _ if u32::from(insn.code) == abi::JMP32 | abi::JA => Some(imm(true)),
-            // Among them may_goto, tail calls and indirect jumps: the last two with off 0, which
-            // no patch changes.
+            // They lead to no insn that their `off`, which is 0, tells.
+            abi::TAIL_CALL => None,
+            _ if abi::is_indirect_jump(insn) => None,
+            // Among them may_goto.
             _ => Some(Self {
                 field: Field::Off16,
                 is_jump: true,
@@ -58,22 +60,22 @@ impl Reference {
     }
 
     /// Number of insns between `insn` and the one it refers to, negative for one in front.
-    fn distance(self, insn: &Insn) -> i64 {
+    pub(crate) fn distance(self, insn: &Insn) -> i64 {
         match self.field {
             Field::Off16 => insn.off.into(),
             Field::Imm32 => insn.imm.into(),
         }
     }
 
-    fn fits(self, distance: i64) -> bool {
+    pub(crate) fn fits(self, distance: i64) -> bool {
         match self.field {
             Field::Off16 => i16::try_from(distance).is_ok(),
             Field::Imm32 => i32::try_from(distance).is_ok(),
         }
     }
 
-    fn set(self, insn: &mut Insn, distance: i64) {
-        // Both fit: `check` has seen to it.
+    /// Sets the distance, which fits.
+    pub(crate) fn set(self, insn: &mut Insn, distance: i64) {
         match self.field {
             Field::Off16 => insn.off = distance as i16,
             Field::Imm32 => insn.imm = distance as i32,
@@ -105,7 +107,7 @@ fn kept(layout: &Layout<'_>, old: u32, pos: u32, insn: &Insn, r: Reference) -> i
 ///
 /// The patch was written as if nothing else was patched: insns behind it are further away by what
 /// it adds.
-fn target(edit: &Edit, k: u32, distance: i64) -> Option<i64> {
+pub(crate) fn target(edit: &Edit, k: u32, distance: i64) -> Option<i64> {
     let start = i64::from(edit.idx);
     let added = match edit.kind {
         // The old insn stays behind what is put in front of it.

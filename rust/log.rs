@@ -136,7 +136,7 @@ impl Log {
         }
         // What was recorded later has its insns later in the pool, and a removal, which has none,
         // shares its place with no other edit.
-        self.edits.sort_unstable_by_key(|e| (e.idx, e.at));
+        heapsort(&mut self.edits, |e| (e.idx, e.at));
         if self.edits.windows(2).any(|w| !Self::follows(&w[0], &w[1])) {
             return Err(EINVAL);
         }
@@ -191,6 +191,35 @@ impl Log {
     /// Bytes the arrays hold.
     pub(crate) fn bytes(&self) -> usize {
         self.edits.capacity() * size_of::<Edit>() + self.pool.capacity() * size_of::<Insn>()
+    }
+}
+
+/// Sorts by a key that no two items share. The sorts of `core` end in a panic that objtool does not
+/// know for one, if keys contradict each other.
+fn heapsort<T, K: Ord>(items: &mut [T], key: impl Fn(&T) -> K) {
+    let len = items.len();
+    // First all roots of heaps, from the last, then what takes the place of each maximum.
+    for i in (0..len + len / 2).rev() {
+        let (mut root, len) = if i >= len {
+            (i - len, len)
+        } else {
+            items.swap(0, i);
+            (0, i)
+        };
+        loop {
+            let mut child = 2 * root + 1;
+            if child >= len {
+                break;
+            }
+            if child + 1 < len && key(&items[child]) < key(&items[child + 1]) {
+                child += 1;
+            }
+            if key(&items[root]) >= key(&items[child]) {
+                break;
+            }
+            items.swap(root, child);
+            root = child;
+        }
     }
 }
 

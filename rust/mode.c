@@ -15,6 +15,7 @@
 static const char * const mode_names[] = {
 	[BPF_PATCHER_STOCK] = "stock",
 	[BPF_PATCHER_PATCHER] = "patcher",
+	[BPF_PATCHER_VERIFY] = "verify",
 };
 
 static int mode = BPF_PATCHER_PATCHER;
@@ -30,7 +31,7 @@ static int mode_set(const char *val, const struct kernel_param *kp)
 
 	m = sysfs_match_string(mode_names, val);
 	if (m < 0) {
-		pr_err("mode is stock or patcher\n");
+		pr_err("mode is stock, patcher or verify\n");
 		return m;
 	}
 	WRITE_ONCE(mode, m);
@@ -48,6 +49,6 @@ static const struct kernel_param_ops mode_ops = {
 };
 
 module_param_cb(mode, &mode_ops, NULL, 0644);
-MODULE_PARM_DESC(mode, "stock: leave rewriting to the kernel; patcher (default): rewrite in sessions");
+MODULE_PARM_DESC(mode, "stock: leave rewriting to the kernel; patcher (default): rewrite in sessions; verify: do both and compare");
 
 MODULE_IMPORT_NS("BPF_PATCHER");

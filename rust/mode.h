@@ -6,6 +6,7 @@
 enum bpf_patcher_mode {
 	BPF_PATCHER_STOCK,
 	BPF_PATCHER_PATCHER,
+	BPF_PATCHER_VERIFY,
 };
 
 int bpf_patcher_mode(void);

@@ -10,6 +10,8 @@ pub(crate) enum Mode {
     Stock,
     /// Sessions.
     Patcher,
+    /// Sessions, each checked against what the kernel does by itself.
+    Verify,
 }
 
 extern "C" {
@@ -22,6 +24,7 @@ pub(crate) fn current() -> Mode {
     // SAFETY: The function takes nothing and reads one int.
     match unsafe { bpf_patcher_mode() } {
         1 => Mode::Patcher,
+        2 => Mode::Verify,
         _ => Mode::Stock,
     }
 }

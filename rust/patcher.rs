@@ -7,13 +7,15 @@
 //! [`include/linux/bpf_patcher.h`](srctree/include/linux/bpf_patcher.h).
 //!
 //! `entry` and `view` are the boundary: they turn what C hands over into slices, and hold all
-//! `unsafe` code there is besides `abi`. All else works on slices and allocates nothing once it
+//! `unsafe` code there is besides `abi`, `mode` and `verify::shadow`. All else works on slices and allocates nothing once it
 //! has begun to change the program:
 //!
 //! - `log`: the edits of a session,
 //! - `layout`: where each insn goes (the orig→new index table),
 //! - `insns`, `jumps`, `aux`, `linfo`, `subprog`, `track`: one file per thing that moves,
 //! - `engine`: their order.
+//!
+//! `verify` does it all once more with the kernel's own functions, and compares.
 
 use kernel::prelude::*;
 
@@ -31,6 +33,7 @@ mod session;
 mod stats;
 mod subprog;
 mod track;
+mod verify;
 mod view;
 
 #[cfg(CONFIG_BPF_PATCHER_KUNIT_TEST)]

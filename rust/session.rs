@@ -7,12 +7,16 @@ use super::{
     engine,
     jumps,
     layout::Layout,
-    log::Log,
+    log::{
+        Kind,
+        Log, //
+    },
     stats::{
         elapsed_ns,
         STATS, //
     },
     track,
+    verify,
     view::Target, //
 };
 use kernel::{
@@ -31,13 +35,30 @@ pub(crate) struct Session {
     target: Target,
     pub(crate) log: Log,
     opened: Instant<Monotonic>,
+    /// `BPF_PATCHER_PASS_*`
+    pass: u32,
+    /// Is linearize to be checked?
+    verify: bool,
+}
+
+/// Why edits were not applied.
+pub(crate) struct Failure {
+    pub(crate) error: Error,
+    /// For `ERANGE`, the insn whose patch is the first that makes a jump too far.
+    pub(crate) insn: Option<u32>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, insn: None }
+    }
 }
 
 impl Session {
     /// # Errors
     ///
     /// `ENOMEM`
-    pub(crate) fn new(target: Target) -> Result<KBox<Self>> {
+    pub(crate) fn new(target: Target, pass: u32, verify: bool) -> Result<KBox<Self>> {
         STATS.sessions.add(1);
         let log = Log::new(target.len());
         Ok(KBox::new(
@@ -48,6 +69,8 @@ impl Session {
                 target,
                 log,
                 opened: Instant::now(),
+                pass,
+                verify,
             },
             GFP_KERNEL,
         )?)
@@ -67,60 +90,65 @@ impl Session {
             return Ok(());
         }
 
-        let start = Instant::now();
-        let result = self.apply();
-        STATS.linearize_ns.add(elapsed_ns(start));
-        result
-    }
-
-    fn apply(&mut self) -> Result {
-        self.log.sort()?;
-        let layout = Layout::new(&self.log)?;
-
-        if let Err(too_far) = jumps::check(self.target.insns(), &layout, &self.log) {
-            self.target.report_range(too_far.idx);
-            return Err(ERANGE);
-        }
-        if self.target.may_abort() && abi::must_abort() {
-            return Err(EINTR);
-        }
-
-        // Allocate: what comes first is no change yet if the rest fails.
-        let mut new_aux = self.target.alloc_aux(&layout, self.log.subprog_refs())?;
-        let allocated = self.log.bytes()
-            + layout.bytes()
-            + new_aux.bytes()
-            + self.target.reserve(layout.new_len())?;
-
-        // Change: nothing fails from here on.
-        for edit in self
-            .log
-            .edits()
-            .iter()
-            .filter(|e| e.kind == super::log::Kind::Remove)
-        {
-            self.target.clear_aux(edit.idx, edit.cnt);
-        }
-        let zero_extends = self.target.zero_extends();
-        let program = self.target.program(layout.new_len(), &mut new_aux);
-        let outcome = engine::apply(program, &layout, &self.log, &zero_extends);
-        self.target
-            .for_each_insn_array(|values| track::insn_array(values, &layout));
-
-        STATS.edits.add(self.log.edits().len() as u64);
-        STATS.insns_in.add(layout.old_len().into());
-        STATS.insns_out.add(layout.new_len().into());
-        STATS.bytes_moved.add(outcome.bytes_moved);
-        STATS.alloc_peak.raise(allocated as u64);
-
-        let new_len = layout.new_len();
-        self.target.commit(new_len, &outcome, new_aux);
-        self.log = Log::new(new_len);
-        Ok(())
+        let (target, log) = (&mut self.target, &mut self.log);
+        let result = match self.verify {
+            true => verify::checked(self.pass, target, log, apply),
+            false => apply(target, log),
+        };
+        self.log = Log::new(self.target.len());
+        result.map_err(|failure| failure.error)
     }
 
     /// The program as it is now.
     pub(crate) fn prog(&self) -> *mut bindings::bpf_prog {
         self.target.prog()
     }
+}
+
+/// Applies the edits of `log` to `target`.
+fn apply(target: &mut Target, log: &mut Log) -> Result<(), Failure> {
+    let start = Instant::now();
+    let result = change(target, log);
+    STATS.linearize_ns.add(elapsed_ns(start));
+    result
+}
+
+fn change(target: &mut Target, log: &mut Log) -> Result<(), Failure> {
+    log.sort()?;
+    let layout = Layout::new(log)?;
+
+    if let Err(too_far) = jumps::check(target.insns(), &layout, log) {
+        target.report_range(too_far.idx);
+        return Err(Failure {
+            error: ERANGE,
+            insn: Some(too_far.idx),
+        });
+    }
+    if target.may_abort() && abi::must_abort() {
+        return Err(EINTR.into());
+    }
+
+    // Allocate: what comes first is no change yet if the rest fails.
+    let mut new_aux = target.alloc_aux(&layout, log.subprog_refs())?;
+    let allocated =
+        log.bytes() + layout.bytes() + new_aux.bytes() + target.reserve(layout.new_len())?;
+
+    // Change: nothing fails from here on.
+    for edit in log.edits().iter().filter(|e| e.kind == Kind::Remove) {
+        target.clear_aux(edit.idx, edit.cnt);
+    }
+    let zero_extends = target.zero_extends();
+    let program = target.program(layout.new_len(), &mut new_aux);
+    let outcome = engine::apply(program, &layout, log, &zero_extends);
+    target.for_each_insn_array(|_, values| track::insn_array(values, &layout));
+
+    STATS.edits.add(log.edits().len() as u64);
+    STATS.insns_in.add(layout.old_len().into());
+    STATS.insns_out.add(layout.new_len().into());
+    STATS.bytes_moved.add(outcome.bytes_moved);
+    STATS.alloc_peak.raise(allocated as u64);
+
+    let new_len = layout.new_len();
+    target.commit(new_len, &outcome, new_aux);
+    Ok(())
 }

@@ -69,6 +69,20 @@ counters! {
     fail_einval,
     /// Programs that would have become too long.
     fail_e2big,
+    /// Sessions that mode `verify` has compared.
+    verify_sessions,
+    /// Those that it has not, as the loading process was being killed.
+    verify_skipped,
+    /// Those in which the results differed.
+    verify_differences,
+    /// Backward references of insns that got something put in front, which the kernel's own
+    /// functions let land too far: corrected before comparing.
+    verify_known_backward,
+    /// Indirect jumps whose offset these functions changed: corrected before comparing.
+    verify_known_gotox,
+    /// Tail calls that these functions lost, as something was put in front: corrected before
+    /// comparing.
+    verify_known_poke,
 }
 
 /// To read the clock takes longer than to record an edit.

@@ -12,10 +12,12 @@ use super::{
 };
 
 /// Moves the tail calls that are patched at run time. All have been added by the pass that the
-/// session belongs to, or one behind the removals: none of them is removed.
+/// session belongs to, or one behind the removals: none of them is removed. What is put in front
+/// of one is not the call.
 pub(crate) fn poke(descs: &mut [PokeDesc], layout: &Layout<'_>) {
     for desc in descs {
-        desc.insn_idx = layout.start(desc.insn_idx);
+        // In the new program, whose indices are u32s.
+        desc.insn_idx = layout.land_body(desc.insn_idx.into()) as u32;
     }
 }
 

@@ -5,9 +5,14 @@
 use super::{
     abi::{
         Array,
+        FuncInfo,
+        FuncInfoAux,
         Insn,
         InsnArrayValue,
-        InsnAux, //
+        InsnAux,
+        LineInfo,
+        PokeDesc,
+        Subprog, //
     },
     aux::{
         self,
@@ -48,6 +53,37 @@ impl NewAux {
     }
 }
 
+/// A program and what goes with it, to look at.
+pub(crate) struct State<'a> {
+    pub(crate) insns: &'a [Insn],
+    pub(crate) linfo: &'a [LineInfo],
+    /// What only a verified program has.
+    pub(crate) verified: Option<VerifiedState<'a>>,
+}
+
+/// What the verifier knows about a program.
+pub(crate) struct VerifiedState<'a> {
+    slots: Option<&'a [u32]>,
+    entries: &'a [InsnAux],
+    added: &'a [InsnAux],
+    /// With the entry that marks the end of the program.
+    pub(crate) subprogs: &'a [Subprog],
+    pub(crate) func_info: &'a [FuncInfo],
+    pub(crate) func_info_aux: &'a [FuncInfoAux],
+    pub(crate) poke: &'a [PokeDesc],
+}
+
+impl VerifiedState<'_> {
+    /// Aux data of insn `idx`, as `bpf_insn_aux()` finds it.
+    pub(crate) fn aux(&self, idx: usize) -> &InsnAux {
+        let slot = self.slots.map_or(idx, |slots| slots[idx] as usize);
+        match slot.checked_sub(self.entries.len()) {
+            Some(added) => &self.added[added],
+            None => &self.entries[slot],
+        }
+    }
+}
+
 /// The program a session is about.
 ///
 /// # Invariants
@@ -73,6 +109,13 @@ unsafe fn slice<'a, T>(ptr: *mut T, n: u32) -> &'a mut [T] {
     unsafe { core::slice::from_raw_parts_mut(ptr, n as usize) }
 }
 
+/// The bytes of a C structure that is made of zeroed memory and only copied as a whole, so that what
+/// is between its fields has a value too.
+pub(crate) fn bytes<T: Zeroable>(v: &T) -> &[u8] {
+    // SAFETY: Every byte is initialised, see above.
+    unsafe { core::slice::from_raw_parts(core::ptr::from_ref(v).cast(), size_of::<T>()) }
+}
+
 impl Target {
     /// # Safety
     ///
@@ -89,6 +132,60 @@ impl Target {
         self.prog
     }
 
+    pub(crate) fn env(&self) -> *mut bindings::bpf_verifier_env {
+        self.env
+    }
+
+    /// The program has moved to `prog`, or is another one.
+    ///
+    /// # Safety
+    ///
+    /// `prog` is as the type's invariants say.
+    pub(crate) unsafe fn set_prog(&mut self, prog: *mut bindings::bpf_prog) {
+        self.prog = prog;
+        if !self.env.is_null() {
+            // SAFETY: By the type invariants.
+            unsafe { (*self.env).prog = prog };
+        }
+    }
+
+    /// Name of the program, as its loader gave it.
+    pub(crate) fn name(&self) -> &CStr {
+        // SAFETY: By the type invariants; the name ends in a 0.
+        unsafe { CStr::from_char_ptr((&raw const (*(*self.prog).aux).name).cast()) }
+    }
+
+    /// The program as it stands.
+    pub(crate) fn state(&self) -> State<'_> {
+        // SAFETY: By the type invariants.
+        let prog_aux = unsafe { &*(*self.prog).aux };
+        // SAFETY: By the type invariants.
+        let verified = unsafe { self.env.as_ref() }.map(|env| VerifiedState {
+            slots: match env.aux_slots.is_null() {
+                true => None,
+                // SAFETY: By the type invariants.
+                false => Some(unsafe { slice(env.aux_slots, self.len()) }),
+            },
+            // SAFETY: By the type invariants.
+            entries: unsafe { slice(env.insn_aux_data, env.insn_aux_data_len) },
+            // SAFETY: By the type invariants.
+            added: unsafe { slice(env.aux_added, env.aux_added_len) },
+            subprogs: &env.subprog_info[..=env.subprog_cnt as usize],
+            // SAFETY: By the type invariants.
+            func_info: unsafe { slice(prog_aux.func_info, prog_aux.func_info_cnt) },
+            // SAFETY: By the type invariants, this has as many entries as `func_info` if any.
+            func_info_aux: unsafe { slice(prog_aux.func_info_aux, prog_aux.func_info_cnt) },
+            // SAFETY: By the type invariants.
+            poke: unsafe { slice(prog_aux.poke_tab, prog_aux.size_poke_tab) },
+        });
+        State {
+            insns: self.insns(),
+            // SAFETY: By the type invariants.
+            linfo: unsafe { slice(prog_aux.linfo, prog_aux.nr_linfo) },
+            verified,
+        }
+    }
+
     /// Number of insns.
     pub(crate) fn len(&self) -> u32 {
         // SAFETY: By the type invariants.
@@ -99,6 +196,19 @@ impl Target {
     pub(crate) fn insns(&self) -> &[Insn] {
         // SAFETY: By the type invariants, the program has `len` insns and nobody changes them.
         unsafe { slice(self.insns_ptr(), self.len()) }
+    }
+
+    pub(crate) fn insns_mut(&mut self) -> &mut [Insn] {
+        // SAFETY: As for `insns`, and as we are the only ones to refer to them.
+        unsafe { slice(self.insns_ptr(), self.len()) }
+    }
+
+    pub(crate) fn poke_mut(&mut self) -> &mut [PokeDesc] {
+        // SAFETY: By the type invariants.
+        unsafe {
+            let prog_aux = &*(*self.prog).aux;
+            slice(prog_aux.poke_tab, prog_aux.size_poke_tab)
+        }
     }
 
     fn insns_ptr(&self) -> *mut Insn {
@@ -148,12 +258,11 @@ impl Target {
             let old = unsafe { slice(env.aux_added, env.aux_added_len) };
             let used = env.aux_added_len.max(aux::SHARED);
             let cap = used as usize + own as usize;
-            let mut added = Array::with_capacity(cap, GFP_KERNEL_ACCOUNT)?;
-            added.extend_from_slice(old, GFP_KERNEL_ACCOUNT)?;
+            let mut added = Array::<InsnAux>::zeroed(cap, GFP_KERNEL_ACCOUNT)?;
+            added[..old.len()].copy_from_slice(old);
             for bits in env.aux_added_len..used {
-                added.push(aux::added_entry(bits), GFP_KERNEL_ACCOUNT)?;
+                aux::fill_added(&mut added[bits as usize], bits);
             }
-            added.resize(cap, Zeroable::zeroed(), GFP_KERNEL_ACCOUNT)?;
             new.added = Some(added);
         }
         Ok(new)
@@ -169,12 +278,8 @@ impl Target {
         // `prog->aux` knows the new one.
         let prog = from_err_ptr(unsafe { bindings::bpf_patcher_reserve(self.prog, len) })?;
         let moved = prog != self.prog;
-        // INVARIANT: It is the same program.
-        self.prog = prog;
-        if !self.env.is_null() {
-            // SAFETY: By the type invariants.
-            unsafe { (*self.env).prog = prog };
-        }
+        // SAFETY: It is the same program.
+        unsafe { self.set_prog(prog) };
         Ok(if moved {
             len as usize * size_of::<Insn>()
         } else {
@@ -245,17 +350,18 @@ impl Target {
         }
     }
 
-    /// Calls `f` for the values of each insn array of the program.
-    pub(crate) fn for_each_insn_array(&mut self, f: impl Fn(&mut [InsnArrayValue])) {
+    /// Calls `f` for the values of each insn array of the program, and which one it is.
+    pub(crate) fn for_each_insn_array(&mut self, mut f: impl FnMut(usize, &mut [InsnArrayValue])) {
         // SAFETY: By the type invariants.
         let Some(env) = (unsafe { self.env.as_mut() }) else {
             return;
         };
-        for &map in &env.insn_array_maps[..env.insn_array_map_cnt as usize] {
+        let maps = &env.insn_array_maps[..env.insn_array_map_cnt as usize];
+        for (i, &map) in maps.iter().enumerate() {
             // SAFETY: The verifier holds a reference on the map, which is frozen and which no other
             // program may use.
             let values = unsafe { slice(bindings::bpf_insn_array_values(map), (*map).max_entries) };
-            f(values);
+            f(i, values);
         }
     }
 

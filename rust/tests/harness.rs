@@ -149,7 +149,11 @@ impl Case {
                 ..Zeroable::zeroed()
             }))?,
             slots: None,
-            added: collect((0..aux::SHARED).map(aux::added_entry))?,
+            added: collect((0..aux::SHARED).map(|bits| {
+                let mut entry = Zeroable::zeroed();
+                aux::fill_added(&mut entry, bits);
+                entry
+            }))?,
             linfo: KVec::new(),
             subprogs: Self::subprogs_at(&[0, insns.len() as u32])?,
             func_info: KVec::new(),

@@ -185,10 +185,10 @@ mod tests {
     }
 
     #[test]
-    fn poke_descriptor_of_a_patched_insn_is_on_its_first() -> Result {
+    fn poke_descriptor_stays_with_its_tail_call() -> Result {
         let case = Case::new(&[helper(12), exit()])?.with_poke(&[0])?;
         let case = case.edit(|log| prepend_behind(log, 0, &[mov(10)]))?;
-        assert_eq!(case.poke[0].insn_idx, 0);
+        assert_eq!(case.poke[0].insn_idx, 1);
         Ok(())
     }
 }

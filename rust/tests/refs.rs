@@ -210,4 +210,12 @@ mod tests {
         assert!(case.is(&[mov(0), gotox(), mov(20), mov(21), exit()]));
         Ok(())
     }
+
+    #[test]
+    fn gotox_in_front_of_a_prefix_that_jumps_skip() -> Result {
+        let case = Case::new(&[mov(0), gotox(), mov(2), exit()])?;
+        let case = case.edit(|log| prepend_behind(log, 2, &[mov(20)]))?;
+        assert!(case.is(&[mov(0), gotox(), mov(20), mov(2), exit()]));
+        Ok(())
+    }
 }

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mode `verify`: each session is done once more, on a copy, by the functions that a kernel
+//! without a patcher rewrites with, and the results are compared. If they differ, the program gets
+//! what the kernel's own functions made of it.
+//!
+//! - `shadow`: the copy,
+//! - `replay`: the edits of a log, one by one in record order,
+//! - `compare`: the first place where two programs differ,
+//! - `dump`: what a difference looks like in the kernel's log.
+
+mod compare;
+mod dump;
+mod replay;
+mod shadow;
+
+use super::{
+    log::Log,
+    session::Failure,
+    stats::STATS,
+    view::Target, //
+};
+use compare::Difference;
+use kernel::prelude::*;
+use replay::Stopped;
+use shadow::{
+    Refused,
+    Shadow, //
+};
+
+/// Applies the edits of `log` to `target` by `apply`, and checks what comes out.
+///
+/// # Errors
+///
+/// Those of `apply`; `ENOMEM`; `ERANGE` if the kernel's own functions have refused the edits.
+pub(crate) fn checked(
+    pass: u32,
+    target: &mut Target,
+    log: &mut Log,
+    apply: impl FnOnce(&mut Target, &mut Log) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut shadow = Shadow::new(target)?;
+    let stock = replay::replay(&mut shadow, log);
+    shadow.put_arrays_back(target);
+    let ours = apply(target, log);
+
+    let difference = match (&ours, &stock) {
+        // Whether there is memory, and when a signal is noticed, is a matter of chance.
+        (
+            Err(Failure {
+                error: ENOMEM | EINTR,
+                ..
+            }),
+            _,
+        )
+        | (
+            _,
+            Err(Stopped {
+                why: Refused::Memory | Refused::Aborted,
+                ..
+            }),
+        ) => {
+            STATS.verify_skipped.add(1);
+            return ours;
+        }
+        (Ok(()), Ok(known)) => {
+            known.count();
+            compare::first_difference(target, &shadow)
+        }
+        (Err(failure), Err(stopped)) if failure.insn == Some(stopped.idx) => None,
+        _ => Some(Difference::verdict()),
+    };
+    STATS.verify_sessions.add(1);
+    let Some(difference) = difference else {
+        return ours;
+    };
+
+    STATS.verify_differences.add(1);
+    dump::dump(pass, target, &shadow, log, &difference, &ours, &stock);
+    match stock {
+        Ok(_) => Ok(shadow.install(target)?),
+        Err(_) => ours.and(Err(ERANGE.into())),
+    }
+}
