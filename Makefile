@@ -8,10 +8,11 @@
 #   FULL=1                     `make run` also runs the ladder's slow stock rows (about 12 minutes)
 #   BPF_PATCHER_CACHE=<dir>    where everything heavy is kept
 #   JOBS=<n>                   parallel jobs
+#   SESSIONS=<n> SEED=<n>      for `make kunit`: random sessions to compare with stock
 FULL ?=
 INITRD ?=
 ARGS ?=
-export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS
+export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE
 
 # Scripts end when make is killed.
 RUN := @setpriv --pdeathsig TERM --
@@ -36,6 +37,10 @@ test: ## every check; ends with a line `N passed, N failed, N skipped`
 .PHONY: kunit
 kunit: ## the engine's KUnit suites in the User-mode Linux kernel
 	$(RUN) scripts/kunit.sh
+
+.PHONY: planted
+planted: ## plants a fault in each adjuster, one at a time: mode verify has to notice, and dump it
+	$(RUN) scripts/planted.sh
 
 .PHONY: uml
 uml: ## boot that kernel: make uml INITRD=<cpio> ARGS='...' (ARGS go to its init)

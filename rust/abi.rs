@@ -69,13 +69,16 @@ pub(crate) fn is_indirect_jump(insn: &Insn) -> bool {
     u32::from(insn.code) == JMP | JA | bindings::BPF_X
 }
 
+/// Is the insn a tail call, which the kernel makes of a call of a helper?
+pub(crate) fn is_tail_call(insn: &Insn) -> bool {
+    u32::from(insn.code) == JMP | bindings::BPF_TAIL_CALL
+}
+
 pub(crate) const JMP: u32 = bindings::BPF_JMP;
 pub(crate) const JMP32: u32 = bindings::BPF_JMP32;
 pub(crate) const JA: u32 = bindings::BPF_JA;
 pub(crate) const CALL: u32 = bindings::BPF_CALL;
 pub(crate) const EXIT: u32 = bindings::BPF_EXIT;
-/// Operation of a tail call, which the kernel makes of a helper call (include/linux/filter.h)
-pub(crate) const TAIL_CALL: u32 = bindings::BPF_TAIL_CALL;
 /// `ld_imm64`
 pub(crate) const LD_IMM64: u32 = bindings::BPF_LD | bindings::BPF_IMM | bindings::BPF_DW;
 /// `src_reg` of a call of a subprog

@@ -49,8 +49,7 @@ impl Reference {
             abi::CALL => (u32::from(insn.src_reg()) == abi::PSEUDO_CALL).then(|| imm(false)),
             _ if u32::from(insn.code) == abi::JMP32 | abi::JA => Some(imm(true)),
             // They lead to no insn that their `off`, which is 0, tells.
-            abi::TAIL_CALL => None,
-            _ if abi::is_indirect_jump(insn) => None,
+            _ if abi::is_indirect_jump(insn) || abi::is_tail_call(insn) => None,
             // Among them may_goto.
             _ => Some(Self {
                 field: Field::Off16,
@@ -94,8 +93,10 @@ fn kept(layout: &Layout<'_>, old: u32, pos: u32, insn: &Insn, r: Reference) -> i
     let distance = r.distance(insn);
     let target = i64::from(old) + 1 + distance;
     let to = match r.is_jump {
-        // A jump to itself goes on to do so, whatever is put in front of it.
-        true if target == i64::from(old) => return distance,
+        // A jump to itself goes on to do so, whatever is put in front of it; so does one that has
+        // become one, as what is between is removed.
+        true if target == i64::from(old) => return -1,
+        true if layout.shrinks && layout.land(target) == layout.land(old.into()) => return -1,
         true => layout.land_jump(target),
         false => layout.land(target),
     };

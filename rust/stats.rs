@@ -78,7 +78,7 @@ counters! {
     /// Backward references of insns that got something put in front, which the kernel's own
     /// functions let land too far: corrected before comparing.
     verify_known_backward,
-    /// Indirect jumps whose offset these functions changed: corrected before comparing.
+    /// Indirect jumps and tail calls whose offset these functions changed: corrected before comparing.
     verify_known_gotox,
     /// Tail calls that these functions lost, as something was put in front: corrected before
     /// comparing.
@@ -113,7 +113,7 @@ impl Counter {
         }
     }
 
-    fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }

@@ -3,6 +3,7 @@
 //! KUnit suites of the engine: small programs, each insn with a unique `imm` or register where
 //! that says nothing about another insn, so that what a reference reaches can be told.
 
+mod differential;
 mod errors;
 mod harness;
 mod insns;

@@ -33,6 +33,7 @@ use kernel::{
 };
 
 /// What is allocated for the aux data of a new program.
+#[derive(Default)]
 pub(crate) struct NewAux {
     /// To be `aux_slots`, if they change.
     slots: Option<Array<u32>>,
@@ -237,10 +238,7 @@ impl Target {
     ///
     /// `ENOMEM`
     pub(crate) fn alloc_aux(&self, layout: &Layout<'_>, own: u32) -> Result<NewAux> {
-        let mut new = NewAux {
-            slots: None,
-            added: None,
-        };
+        let mut new = NewAux::default();
         // SAFETY: By the type invariants.
         let Some(env) = (unsafe { self.env.as_ref() }) else {
             return Ok(new);

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Runs the engine's KUnit suites in the patched User-mode Linux kernel, through the kernel's own kunit.py.
+#
+# SESSIONS, SEED, CASE: how many random sessions the differential suite compares with stock, with which seed, and which of
+# its programs to run alone; a failure prints the last two.
 
 # shellcheck source=scripts/paths.sh
 source "$(dirname "$0")/paths.sh"
@@ -13,8 +16,17 @@ mkdir -p "$TOP/results"
 log=$TOP/results/kunit.log
 json=$TOP/results/kunit.json
 # The kernel halts itself after the tests: no init, and no `@exit` line.
-UML_TIMEOUT=${UML_TIMEOUT:-300} UML_APPEND="kunit.enable=1 kunit.filter_glob=$filter kunit_shutdown=halt" \
-	run "$TOP/scripts/uml.sh" "$("$TOP/scripts/where.sh" uml)" - >"$log" 2>/dev/null || true
+append="kunit.enable=1 kunit.filter_glob=$filter kunit_shutdown=halt kunit.timeout=36000 loglevel=7"
+for name in SESSIONS SEED CASE; do
+	value=${!name:-}
+	[[ -n $value ]] || continue
+	[[ $value =~ ^[0-9]+$ ]] || die "$name=$value is not a number"
+	append+=" bpf_patcher.test_${name,,}=$value"
+done
+note "boot the patched kernel: $filter (log: $log)"
+UML_TIMEOUT=${UML_TIMEOUT:-3600} UML_APPEND=$append \
+	run "$TOP/scripts/uml.sh" "$("$TOP/scripts/where.sh" uml)" - 2>/dev/null | tee "$log" |
+	sed -un 's/^bpf_patcher: /    /p' >&2 || true
 
 out=$TOP/results/kunit.txt
 status=0

@@ -87,6 +87,11 @@ pub(super) fn gotox() -> Insn {
     insn(abi::JMP | abi::JA | bindings::BPF_X, 1, 0, 0, 0)
 }
 
+/// A tail call, as the kernel makes it
+pub(super) fn tail_call() -> Insn {
+    insn(abi::JMP | bindings::BPF_TAIL_CALL, 0, 0, 0, 0)
+}
+
 /// `call subprog`
 pub(super) fn call(imm: i32) -> Insn {
     insn(abi::JMP | abi::CALL, 0, abi::PSEUDO_CALL, 0, imm)

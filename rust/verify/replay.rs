@@ -213,8 +213,8 @@ fn pull_back(insn: &mut Insn, added: u32) -> Result<bool, Refused> {
         return Ok(false);
     };
     let distance = r.distance(insn);
-    // One to itself goes on to be one.
-    if distance >= -1 {
+    // A jump to itself goes on to be one.
+    if distance >= 0 || (distance == -1 && r.is_jump) {
         return Ok(false);
     }
     let distance = distance - i64::from(added);

@@ -168,13 +168,13 @@ impl Shadow {
     }
 
     /// Lets jumps to insn `at` lead `cnt` insns further, by `bpf_adjust_jmp_off()`. Returns how
-    /// many indirect jumps it took for some of these, and puts them right.
+    /// many indirect jumps and tail calls it took for some of these, and puts them right.
     pub(crate) fn jump_behind(&mut self, at: u32, cnt: u32) -> Result<u64, Refused> {
         // SAFETY: By the type invariants.
         let err: c_int = unsafe { bindings::bpf_adjust_jmp_off(self.target.prog(), at, cnt) };
         let mut wrong = 0;
         for insn in self.target.insns_mut() {
-            if abi::is_indirect_jump(insn) && insn.off != 0 {
+            if insn.off != 0 && (abi::is_indirect_jump(insn) || abi::is_tail_call(insn)) {
                 insn.off = 0;
                 wrong += 1;
             }

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Random and exhaustive sessions, checked as in mode `verify` against the kernel's own functions,
+//! and by what references reach.
+//!
+//! A case is a random program and a few sessions on it. A failure prints the parameters that run
+//! it alone.
+
+mod bench;
+mod edits;
+mod exhaustive;
+mod markers;
+mod programs;
+mod rng;
+
+use crate::{
+    abi,
+    log::Log, //
+};
+use bench::{
+    Bench,
+    Params, //
+};
+use core::ops::Range;
+use edits::Source;
+use kernel::prelude::*;
+use rng::Rng;
+
+/// Sessions on one program at most.
+const SESSIONS: u32 = 3;
+
+/// What cases have come to.
+#[derive(Default)]
+struct Tally {
+    sessions: u64,
+    edits: u64,
+    refused: u64,
+}
+
+/// One session with random edits. Returns false if the program is not to be edited any more.
+///
+/// # Errors
+///
+/// `EBADE` if the results differ; `EBADMSG` if a reference reaches something else.
+fn session(
+    rng: &mut Rng,
+    bench: &mut Bench,
+    marker: &mut u32,
+    every: u32,
+    tally: &mut Tally,
+) -> Result<bool> {
+    let mut old = KVVec::new();
+    old.extend_from_slice(bench.state().insns, GFP_KERNEL)?;
+    let mut log = Log::new(old.len() as u32);
+
+    // No pass removes insns when there are tail calls that are patched.
+    let state = bench.state();
+    let has_poke = state.verified.as_ref().is_some_and(|v| !v.poke.is_empty());
+    let removes = !has_poke && rng.once_in(3);
+    let backwards = rng.once_in(10);
+    let mut source = Source {
+        rng,
+        state,
+        marker,
+        every,
+    };
+    match removes {
+        true => source.removals(&mut log)?,
+        false => source.patches(&mut log, backwards)?,
+    }
+
+    tally.sessions += 1;
+    tally.edits += log.edits().len() as u64;
+    match bench.session(&log)? {
+        Ok(()) => {}
+        // Both have refused it.
+        Err(ERANGE) => {
+            tally.refused += 1;
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    }
+    log.sort()?;
+    match markers::references_reach(&old, bench.state().insns, &log)? {
+        true => Ok(true),
+        false => Err(EBADMSG),
+    }
+}
+
+fn case(seed: u64, lens: &Range<u32>, tally: &mut Tally) -> Result {
+    let mut rng = Rng::new(seed);
+    let len = lens.start + rng.below(lens.end - lens.start);
+    let mut bench = programs::random(&mut rng, len)?;
+    let mut marker = len;
+    for _ in 0..=rng.below(SESSIONS) {
+        // A few edits of a long program: without a session each takes milliseconds.
+        let every = 1 + rng.below(12.max(len / 6));
+        if !session(&mut rng, &mut bench, &mut marker, every, tally)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Runs cases of programs that are `lens` long until there were `sessions`.
+fn cases(name: &str, sessions: u64, lens: Range<u32>) -> Result {
+    let params = Params::get();
+    let mut tally = Tally::default();
+    let mut number = params.case.unwrap_or(0);
+    let mut progress = 0;
+    while tally.sessions < sessions {
+        // Far apart, so that cases of neighbouring seeds are others.
+        let seed = params.seed.rotate_left(32) ^ number;
+        case(seed, &lens, &mut tally).inspect_err(|error| {
+            pr_err!(
+                "{name}: {error:?} in case {number}; bpf_patcher.test_seed={} \
+                 bpf_patcher.test_case={number} runs it alone\n",
+                params.seed
+            );
+        })?;
+        if params.case.is_some() {
+            break;
+        }
+        number += 1;
+        abi::must_abort();
+        if tally.sessions / 1_000_000 > progress {
+            progress = tally.sessions / 1_000_000;
+            pr_info!("{name}: {} sessions so far\n", tally.sessions);
+        }
+    }
+    pr_info!(
+        "{name}: seed {}, {} programs, {} sessions, {} edits, {} refused, no difference\n",
+        params.seed,
+        number,
+        tally.sessions,
+        tally.edits,
+        tally.refused
+    );
+    Ok(())
+}
+
+#[kunit_tests(bpf_patcher_differential)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_small_programs() -> Result {
+        cases("small", Params::get().sessions, 1..40)
+    }
+
+    #[test]
+    fn random_medium_programs() -> Result {
+        cases("medium", Params::get().sessions / 100, 40..600)
+    }
+
+    #[test]
+    fn random_programs_near_16_bits() -> Result {
+        cases(
+            "near 16 bits",
+            Params::get().sessions / 10_000,
+            32_500..33_500,
+        )
+    }
+
+    #[test]
+    fn every_combination_of_edits_and_jumps() -> Result {
+        exhaustive::every_combination()
+    }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All small programs with one reference, and all combinations of edits of their insns.
+
+use super::{
+    super::harness::{
+        call,
+        exit,
+        gotol,
+        jeq,
+        mov,
+        mov32,
+        remove, //
+    },
+    bench::{
+        record,
+        Bench,
+        Size, //
+    },
+    markers,
+};
+use crate::{
+    abi::{
+        self,
+        Insn, //
+    },
+    log::{
+        Kind,
+        Log, //
+    },
+};
+use kernel::prelude::*;
+
+/// Insns of a program at most.
+const LEN: u32 = 7;
+/// The same, for forms of references other than a 16-bit jump.
+const LEN_OF_OTHERS: u32 = 5;
+
+/// What can happen to an insn.
+const ACTIONS: u32 = 4;
+
+/// The edits that `actions`, a number to the base of [`ACTIONS`], stands for.
+fn edits(len: u32, mut actions: u32) -> Result<Log> {
+    let mut log = Log::new(len);
+    let mut marker = len;
+    let mut marked = |mut insn: Insn| {
+        marker += 1;
+        markers::set(&mut insn, marker);
+        insn
+    };
+    for idx in 0..len {
+        match actions % ACTIONS {
+            1 => {
+                let patch = [marked(mov32(0)), marked(jeq(0, -2)), marked(mov(0))];
+                record(&mut log, Kind::Replace, idx, &patch, 0)?;
+            }
+            2 => record(&mut log, Kind::Prepend, idx, &[marked(mov(0))], 0)?,
+            3 => remove(&mut log, idx, 1)?,
+            _ => {}
+        }
+        actions /= ACTIONS;
+    }
+    Ok(log)
+}
+
+/// A program of `len` insns of which `from` is `reference`.
+fn program(len: u32, from: u32, reference: Insn) -> Result<Bench> {
+    let starts = [0, len / 2, len];
+    // One subprog does not begin where another does.
+    let starts = if len < 2 { &starts[1..] } else { &starts[..] };
+    let size = Size {
+        insns: len,
+        subprogs: starts.len() as u32 - 1,
+        linfo: len.div_ceil(2),
+        func_info: starts.len() as u32 - 1,
+        poke: 0,
+        arrays: 1,
+        array_values: len,
+    };
+    let mut bench = Bench::new(&size)?;
+    bench.fill(|program| {
+        for (insn, i) in program.insns.iter_mut().zip(0..) {
+            *insn = match i {
+                _ if i == from => reference,
+                _ if i + 1 == len => exit(),
+                _ => mov(0),
+            };
+            markers::set(insn, i + 1);
+        }
+        for (linfo, i) in program.linfo.iter_mut().zip(0..) {
+            linfo.insn_off = 2 * i;
+            linfo.line_off = i;
+        }
+        let Some(verified) = program.verified else {
+            return;
+        };
+        for (entry, i) in verified.aux.entries.iter_mut().zip(1u64..) {
+            entry.seen = 1;
+            entry.map_key_state = i;
+        }
+        for (subprog, &start) in verified.subprogs.iter_mut().zip(starts) {
+            subprog.start = start;
+            subprog.linfo_idx = if start == len { 0 } else { start.div_ceil(2) };
+        }
+        for (info, i) in verified.func_info.iter_mut().zip(1..) {
+            info.type_id = i;
+        }
+    });
+    let offs = [0, 1, 2, 3, 4, 5, 6];
+    bench.fill_array(0, &offs[..len as usize]);
+    Ok(bench)
+}
+
+fn check(len: u32, from: u32, reference: Insn, actions: u32) -> Result {
+    let mut log = edits(len, actions)?;
+    let mut bench = program(len, from, reference)?;
+    let mut old = KVVec::new();
+    old.extend_from_slice(bench.state().insns, GFP_KERNEL)?;
+    bench.session(&log)??;
+    log.sort()?;
+    match markers::references_reach(&old, bench.state().insns, &log)? {
+        true => Ok(()),
+        false => Err(EBADMSG),
+    }
+}
+
+/// Every combination of keeping, replacing, preceding and removing insns, with every reference
+/// from one insn to another.
+pub(super) fn every_combination() -> Result {
+    let mut sessions = 0u64;
+    for len in 1..=LEN {
+        let combinations = ACTIONS.pow(len);
+        for (from, to) in (0..len * len).map(|i| (i / len, i % len)) {
+            let distance = to as i32 - from as i32 - 1;
+            let forms = [jeq(0, distance as i16), gotol(distance), call(distance)];
+            let forms = match len > LEN_OF_OTHERS {
+                true => &forms[..1],
+                false => &forms[..],
+            };
+            for &reference in forms {
+                // All but the last, which leaves no program.
+                for actions in 0..combinations - 1 {
+                    check(len, from, reference, actions).inspect_err(|error| {
+                        pr_err!(
+                            "{error:?}: {len} insns, {from} refers to {to} by code {:#x}, edits {actions:#x}\n",
+                            reference.code
+                        );
+                    })?;
+                    sessions += 1;
+                }
+                abi::must_abort();
+            }
+        }
+    }
+    pr_info!("every combination: {sessions} sessions, no difference\n");
+    Ok(())
+}
