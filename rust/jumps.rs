@@ -189,6 +189,16 @@ pub(crate) struct TooFar {
     pub(crate) idx: u32,
 }
 
+/// Does the reference `r`, whose distance is `distance` of it, not fit? A jump that skips a prefix has
+/// to reach that too, as without a session it is redirected after it was adjusted.
+fn too_far(layout: &Layout<'_>, r: Reference, distance: impl Fn(Reference) -> i64) -> bool {
+    let in_front = Reference {
+        is_jump: false,
+        ..r
+    };
+    !r.fits(distance(r)) || (layout.has_behind && !r.fits(distance(in_front)))
+}
+
 /// Checks that every reference of the old program `insns`, and of what is patched into it, fits
 /// its field in the new one.
 pub(crate) fn check(
@@ -206,7 +216,7 @@ pub(crate) fn check(
     let check_kept = |old: u32, pos: u32, blame: &mut dyn FnMut(u32)| {
         let insn = &insns[old as usize];
         if let Some(r) = Reference::of(insn) {
-            if !r.fits(kept(layout, old, pos, insn, r)) {
+            if too_far(layout, r, |r| kept(layout, old, pos, insn, r)) {
                 let distance = r.distance(insn);
                 blame(culprit(
                     layout,
@@ -231,14 +241,21 @@ pub(crate) fn check(
                 let Some(r) = Reference::of(insn) else {
                     continue;
                 };
-                if !r.fits(patched(layout, edit, k, base + k, insn, r)) {
+                if too_far(layout, r, |r| patched(layout, edit, k, base + k, insn, r)) {
                     let distance = r.distance(insn);
-                    let target = target(edit, k, distance).unwrap_or(edit.idx.into());
-                    blame(culprit(layout, edit.idx, target, distance));
+                    // A patch is made when what is in front of it has been patched.
+                    blame(match target(edit, k, distance) {
+                        Some(target) if target > edit.idx.into() => {
+                            culprit(layout, edit.idx, target, distance)
+                        }
+                        _ => edit.idx,
+                    });
                 }
             }
         });
-        if group.keeps() {
+        // An insn that is replaced has to do until then, with what is in front of it patched.
+        let reaches_back = |insn| Reference::of(insn).is_some_and(|r| r.distance(insn) < -1);
+        if group.keeps() || reaches_back(&insns[group.idx() as usize]) {
             let pos = layout.start(group.idx()) + group.prefix_len();
             check_kept(group.idx(), pos, &mut blame);
         }

@@ -26,7 +26,7 @@ pub(crate) struct Layout<'a> {
     /// Some edit removes more than one insn.
     removes_runs: bool,
     /// Some edit has `F_JUMPS_BEHIND`.
-    has_behind: bool,
+    pub(crate) has_behind: bool,
 }
 
 impl<'a> Layout<'a> {

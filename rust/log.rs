@@ -125,6 +125,11 @@ impl Log {
         Ok(())
     }
 
+    /// Do edits ascend, as they do unless a pass walked backwards?
+    pub(crate) fn is_sorted(&self) -> bool {
+        self.sorted
+    }
+
     /// Sorts the log, which it is already unless a pass walked backwards.
     ///
     /// # Errors

@@ -9,8 +9,10 @@
 mod bench;
 mod edits;
 mod exhaustive;
+mod hazards;
 mod markers;
 mod programs;
+mod regressions;
 mod rng;
 
 use crate::{

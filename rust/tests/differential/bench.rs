@@ -3,6 +3,7 @@
 //! A program as the verifier has it, on which sessions are checked as in mode `verify`.
 
 use crate::{
+    abi::Insn,
     engine::Program,
     log::{
         Kind,
@@ -70,6 +71,19 @@ impl Params {
     }
 }
 
+/// What a hand-written program has besides its insns; see `harness::Case` for the numbers.
+#[derive(Default)]
+pub(super) struct Extras<'a> {
+    /// Starts of subprogs but the first.
+    pub(super) subprogs: &'a [u32],
+    /// Insns with line info, whose `line_off` is 1000 + the insn.
+    pub(super) lines: &'a [u32],
+    /// Tail calls with a poke descriptor.
+    pub(super) poke: &'a [u32],
+    /// Values of an insn array.
+    pub(super) array: &'a [u32],
+}
+
 /// # Invariants
 ///
 /// `env` is what `bpf_patcher_test_new` returned, and `target` is about it.
@@ -91,6 +105,85 @@ impl Bench {
             // SAFETY: `env` and its program are as the verifier makes them.
             target: unsafe { Target::new((*env).prog, env) },
         })
+    }
+
+    /// A program of `insns`, each seen as often as its number and one more.
+    pub(super) fn of(insns: &[Insn], extras: &Extras<'_>) -> Result<Self> {
+        let len = insns.len() as u32;
+        let subprogs = extras.subprogs.len() as u32 + 1;
+        let mut bench = Self::new(&Size {
+            insns: len,
+            subprogs,
+            linfo: extras.lines.len() as u32,
+            func_info: subprogs,
+            poke: extras.poke.len() as u32,
+            arrays: u32::from(!extras.array.is_empty()),
+            array_values: extras.array.len() as u32,
+        })?;
+        bench.fill(|program| {
+            program.insns.copy_from_slice(insns);
+            for (linfo, &off) in program.linfo.iter_mut().zip(extras.lines) {
+                linfo.insn_off = off;
+                linfo.line_off = 1000 + off;
+            }
+            let Some(verified) = program.verified else {
+                return;
+            };
+            for (entry, i) in verified.aux.entries.iter_mut().zip(1..) {
+                entry.seen = i;
+            }
+            for (subprog, i) in verified.subprogs.iter_mut().zip(0usize..) {
+                let start = match i.checked_sub(1) {
+                    None => 0,
+                    Some(i) => extras.subprogs.get(i).copied().unwrap_or(len),
+                };
+                subprog.start = start;
+                let has_line = start < len;
+                let idx = extras.lines.partition_point(|&line| line < start);
+                subprog.linfo_idx = if has_line { idx as u32 } else { 0 };
+            }
+            for (info, i) in verified.func_info.iter_mut().zip(1..) {
+                info.type_id = i;
+            }
+            for (desc, &idx) in verified.poke.iter_mut().zip(extras.poke) {
+                desc.insn_idx = idx;
+            }
+        });
+        bench.fill_array(0, extras.array);
+        Ok(bench)
+    }
+
+    /// One session with what `edit` records. The errors are those of linearize.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Bench::session`].
+    pub(super) fn edit(&mut self, edit: impl FnOnce(&mut Log) -> Result) -> Result {
+        let mut log = Log::new(self.target.len());
+        edit(&mut log)?;
+        self.session(&log)?
+    }
+
+    /// Insn `idx`, to be changed in place.
+    pub(super) fn insn_mut(&mut self, idx: usize) -> &mut Insn {
+        &mut self.target.insns_mut()[idx]
+    }
+
+    /// Are the insns those of `expected`?
+    pub(super) fn is(&self, expected: &[Insn]) -> bool {
+        let key = |i: &Insn| (i.code, i.dst_reg(), i.src_reg(), i.off, i.imm);
+        let insns = self.state().insns;
+        insns.len() == expected.len() && insns.iter().zip(expected).all(|(i, e)| key(i) == key(e))
+    }
+
+    /// Are the values of the insn array those of `expected`?
+    pub(super) fn array_is(&mut self, expected: &[u32]) -> bool {
+        let mut same = false;
+        self.target.for_each_insn_array(|_, values| {
+            same = values.len() == expected.len()
+                && values.iter().zip(expected).all(|(v, &e)| v.xlated_off == e);
+        });
+        same
     }
 
     /// What goes with the program, to be filled before the first session.
@@ -116,16 +209,32 @@ impl Bench {
         self.target.state()
     }
 
+    /// The same, only that nothing is compared.
+    pub(super) fn edit_unchecked(&mut self, edit: impl FnOnce(&mut Log) -> Result) -> Result {
+        let mut log = Log::new(self.target.len());
+        edit(&mut log)?;
+        self.linearize(&log, false)
+    }
+
     /// A session with the edits of `log`, as in mode `verify`. Returns what linearize did.
     ///
     /// # Errors
     ///
     /// `EBADE` if the results differ.
     pub(super) fn session(&mut self, log: &Log) -> Result<Result> {
+        let before = STATS.verify_differences.get();
+        let result = self.linearize(log, true);
+        match STATS.verify_differences.get() == before {
+            true => Ok(result),
+            false => Err(EBADE),
+        }
+    }
+
+    fn linearize(&mut self, log: &Log, verify: bool) -> Result {
         // SAFETY: Nobody else refers to the program until the session ends.
         let target = unsafe { Target::new(self.target.prog(), self.target.env()) };
         let pass = bindings::bpf_patcher_pass_BPF_PATCHER_PASS_CNT;
-        let mut session = Session::new(target, pass, true)?;
+        let mut session = Session::new(target, pass, verify)?;
         for edit in log.edits() {
             let cnt = edit.cnt;
             let insns = log.insns(edit);
@@ -134,14 +243,10 @@ impl Bench {
                 .record(edit.kind, edit.idx, cnt, insns, edit.flags)?;
         }
 
-        let before = STATS.verify_differences.get();
         let result = session.linearize();
         // SAFETY: It is the same program.
         unsafe { self.target.set_prog(session.prog()) };
-        match STATS.verify_differences.get() == before {
-            true => Ok(result),
-            false => Err(EBADE),
-        }
+        result
     }
 }
 
@@ -153,12 +258,6 @@ impl Drop for Bench {
 }
 
 /// Records an edit.
-pub(super) fn record(
-    log: &mut Log,
-    kind: Kind,
-    idx: u32,
-    insns: &[crate::abi::Insn],
-    flags: u32,
-) -> Result {
+pub(super) fn record(log: &mut Log, kind: Kind, idx: u32, insns: &[Insn], flags: u32) -> Result {
     log.record(kind, idx, insns.len() as u32, insns, flags as u8)
 }

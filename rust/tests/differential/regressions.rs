@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What has gone wrong in the kernel's own functions before, one test for each commit or report
+//! that has to do with the engine, named after it. Documentation/tests.md has the others too.
+
+use super::{
+    super::harness::*,
+    bench::{
+        Bench,
+        Extras, //
+    },
+};
+use crate::abi;
+use kernel::prelude::*;
+
+/// `len` insns with these at their places, the last an exit.
+fn long(len: u32, at: &[(u32, abi::Insn)]) -> Result<Bench> {
+    let mut insns = KVVec::new();
+    insns.resize(len as usize, mov(0), GFP_KERNEL)?;
+    insns[len as usize - 1] = exit();
+    for &(idx, insn) in at {
+        insns[idx as usize] = insn;
+    }
+    Bench::of(&insns, &Extras::default())
+}
+
+#[kunit_tests(bpf_patcher_regressions)]
+mod tests {
+    use super::*;
+
+    /// CVE-2016-2383
+    #[test]
+    fn a1b14d27ed09_backward_jump_across_an_expansion() -> Result {
+        let mut bench = Bench::of(
+            &[mov(0), mov(1), mov(2), ja(-3), exit()],
+            &Extras::default(),
+        )?;
+        bench.edit(|log| replace(log, 2, &[mov(20), mov(21), mov(22)]))?;
+        assert!(bench.is(&[mov(0), mov(1), mov(20), mov(21), mov(22), ja(-5), exit()]));
+        Ok(())
+    }
+
+    /// CVE-2018-25020
+    #[test]
+    fn f050fad7c4534_jump_that_no_longer_fits() -> Result {
+        let mut bench = long(32_780, &[(0, ja(i16::MAX))])?;
+        let result = bench.edit(|log| replace(log, 9, &[mov(1), mov(2)]));
+        assert_eq!(result, Err(ERANGE));
+        assert!(bench.state().insns.len() == 32_780);
+        assert!(bench.state().insns[0].off == i16::MAX);
+        Ok(())
+    }
+
+    #[test]
+    fn f8041902dae52_aux_moves_with_its_insn() -> Result {
+        let mut bench = Bench::of(&[mov(0), mov(1), mov(2), exit()], &Extras::default())?;
+        bench.edit(|log| replace(log, 1, &[mov(10), mov(11), mov(12)]))?;
+        let state = bench.state();
+        let aux = state.verified.ok_or(EINVAL)?;
+        assert!((0..6).all(|i| aux.aux(i).orig_idx == [0, 0, 0, 1, 2, 3][i]));
+        Ok(())
+    }
+
+    #[test]
+    fn inherit_seen_of_the_patched_insn() -> Result {
+        let mut bench = Bench::of(&[mov(0), mov(1), exit()], &Extras::default())?;
+        bench.fill(|program| {
+            if let Some(verified) = program.verified {
+                verified.aux.entries[1].seen = 0;
+            }
+        });
+        bench.edit(|log| {
+            replace(log, 0, &[mov(1), mov(2)])?;
+            replace(log, 1, &[mov(3), mov(4)])
+        })?;
+        let state = bench.state();
+        let aux = state.verified.ok_or(EINVAL)?;
+        let seen = [true, true, false, false, true];
+        assert!((0..5).all(|i| (aux.aux(i).seen != 0) == seen[i]));
+        Ok(())
+    }
+
+    #[test]
+    fn a748c6975dea_poke_follows_patches_in_subprogs() -> Result {
+        let insns = [call(1), exit(), mov(2), tail_call(), exit()];
+        let extras = Extras {
+            subprogs: &[2],
+            poke: &[3],
+            ..Extras::default()
+        };
+        let mut bench = Bench::of(&insns, &extras)?;
+        bench.edit(|log| replace(log, 2, &[mov(20), mov(21)]))?;
+        let state = bench.state();
+        assert_eq!(state.verified.ok_or(EINVAL)?.poke[0].insn_idx, 4);
+        Ok(())
+    }
+
+    /// CVE-2021-47303: a table freed while subprogs had it.
+    #[test]
+    fn f263ae152e962_poke_table_stays_where_it_is() -> Result {
+        let extras = Extras {
+            poke: &[1],
+            ..Extras::default()
+        };
+        let mut bench = Bench::of(&[mov(0), tail_call(), exit()], &extras)?;
+        let table = |bench: &Bench| bench.state().verified.map(|v| v.poke.as_ptr());
+        let before = table(&bench);
+        bench.edit(|log| prepend(log, 1, &[mov(10)]))?;
+        assert!(table(&bench) == before);
+        Ok(())
+    }
+
+    #[test]
+    fn f3990ed4c4266_subprog_removed_in_front_of_one_whose_address_is_taken() -> Result {
+        let [lo, hi] = func(3);
+        let insns = [lo, hi, exit(), mov(3), mov(4), exit()];
+        let extras = Extras {
+            subprogs: &[3, 4],
+            lines: &[0, 3, 4],
+            ..Extras::default()
+        };
+        // The address is that of the subprog at 4.
+        let mut bench = Bench::of(&insns, &extras)?;
+        bench.edit(|log| remove(log, 3, 1))?;
+        assert!(bench.is(&[func(2)[0], hi, exit(), mov(4), exit()]));
+        let state = bench.state();
+        let verified = state.verified.ok_or(EINVAL)?;
+        assert_eq!(verified.subprogs.len(), 3);
+        assert_eq!(verified.func_info[1].type_id, 3);
+        assert_eq!(verified.subprogs[1].linfo_idx, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn cpu_v4_long_jump_is_checked_against_32_bits() -> Result {
+        let mut bench = long(40_000, &[(0, gotol(39_000))])?;
+        bench.edit(|log| replace(log, 9, &[mov(1), mov(2)]))?;
+        assert_eq!(bench.state().insns[0].imm, 39_001);
+        Ok(())
+    }
+
+    #[test]
+    fn f5337ac4c9b80_jump_to_a_may_goto_at_the_start() -> Result {
+        let mut bench = Bench::of(&[may_goto(2), mov(1), ja(-3), exit()], &Extras::default())?;
+        bench.edit(|log| prepend_behind(log, 0, &[mov(10)]))?;
+        assert!(bench.is(&[mov(10), may_goto(2), mov(1), ja(-3), exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn f4a04b4f0de59_redirected_jump_that_no_longer_fits() -> Result {
+        let mut bench = long(32_780, &[(32_767, ja(i16::MIN)), (32_766, ja(-32_767))])?;
+        let result = bench.edit(|log| prepend_behind(log, 0, &[mov(1), mov(2)]));
+        // Each would fit behind the prologue, but is too far until it is redirected.
+        assert_eq!(result, Err(ERANGE));
+        assert_eq!(bench.state().insns[32_767].off, i16::MIN);
+        Ok(())
+    }
+
+    #[test]
+    fn vrealloc_v1_aux_of_added_insns_is_zero() -> Result {
+        let mut bench = Bench::of(&[mov(0), call(0), exit()], &Extras::default())?;
+        bench.fill(|program| {
+            if let Some(verified) = program.verified {
+                verified.aux.entries[1].map_key_state = u64::MAX;
+                verified.aux.entries[1].nospec = true;
+            }
+        });
+        // With insns that share an entry, and one that has its own.
+        bench.edit(|log| replace(log, 1, &[mov(10), call(-3), mov(12)]))?;
+        let state = bench.state();
+        let aux = state.verified.ok_or(EINVAL)?;
+        assert!((1..3).all(|i| aux.aux(i).map_key_state == 0 && !aux.aux(i).nospec));
+        assert!(aux.aux(3).map_key_state == u64::MAX && aux.aux(3).nospec);
+        Ok(())
+    }
+
+    #[test]
+    fn b13448dd64e2_refused_session_leaves_aux_to_its_owner() -> Result {
+        let mut bench = long(32_780, &[(0, ja(i16::MAX))])?;
+        // A first one, so that there is a table of slots to lose.
+        bench.edit(|log| replace(log, 32_770, &[mov(1), mov(2)]))?;
+        let slots = |bench: &Bench| {
+            bench
+                .state()
+                .verified
+                .map(|v| core::ptr::from_ref(v.aux(0)))
+        };
+        let before = slots(&bench);
+        let result = bench.edit(|log| replace(log, 9, &[mov(1), mov(2)]));
+        assert_eq!(result, Err(ERANGE));
+        assert!(slots(&bench) == before);
+        bench.edit(|log| replace(log, 32_771, &[mov(1), mov(2)]))
+    }
+
+    #[test]
+    fn e3bd7bdf5ffe_insn_array_values_other_than_the_first() -> Result {
+        let extras = Extras {
+            array: &[0, 1, 2, 3],
+            ..Extras::default()
+        };
+        let mut bench = Bench::of(&[mov(0), mov(1), mov(2), exit()], &extras)?;
+        bench.edit(|log| replace(log, 1, &[mov(10), mov(11)]))?;
+        assert!(bench.array_is(&[0, 1, 3, 4]));
+        Ok(())
+    }
+
+    #[test]
+    fn indirect_target_stays_on_the_first_insn() -> Result {
+        let mut bench = Bench::of(&[mov(0), mov(1), exit()], &Extras::default())?;
+        bench.fill(|program| {
+            if let Some(verified) = program.verified {
+                verified.aux.entries[1].set_indirect_target(1);
+            }
+        });
+        bench.edit(|log| replace(log, 1, &[mov(10), mov(11), mov(12)]))?;
+        let state = bench.state();
+        let aux = state.verified.ok_or(EINVAL)?;
+        assert!((0..5).all(|i| (aux.aux(i).indirect_target() != 0) == (i == 1)));
+        assert_eq!(aux.aux(3).orig_idx, 1);
+        Ok(())
+    }
+}
