@@ -28,7 +28,7 @@ plant() {
 while IFS= read -r line; do
 	[[ -n $line && $line != \#* ]] || continue
 	line=${line//\\|/$'\x01'}
-	IFS='|' read -r name file old new < <(sed 's/ | /|/g' <<<"$line")
+	IFS='|' read -r name file old new <<<"${line// | /|}"
 	old=${old//$'\x01'/|} new=${new//$'\x01'/|}
 	(($# == 0)) || [[ " $* " == *" $name "* ]] || continue
 

@@ -69,7 +69,7 @@ impl Source<'_> {
             let subprog = self.rng.below(self.subprog_cnt());
             let start = self.start(subprog);
             let out = first_half(self.rng, self.state.insns);
-            let within = self.rng.below(cnt as u32) as i64 - k as i64 - 1;
+            let within = i64::from(self.rng.below(cnt as u32)) - k as i64 - 1;
 
             patch[k] = match self.rng.below(12) {
                 0 => jeq(0, within as i16),

@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The engine on the host: its KUnit suites, random cases and the fuzzer's corpus against the naive model.
+
+# shellcheck source=scripts/host-crate.sh
+source "$(dirname "$0")/../host-crate.sh"
+
+host_prepare
+cd "$HOST_CRATE"
+out=$(host_cargo test cargo test --locked --jobs "$JOBS" 2>&1 | tee /dev/stderr) || die "engine and model differ, or a test failed"
+sed -nE 's/^test result: ok\. ([1-9][0-9]*) passed.*/\1 tests, with random cases and the corpus/p' <<<"$out" | tail -n 1
