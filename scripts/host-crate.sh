@@ -7,7 +7,9 @@
 source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
 
 CARGO_MUTANTS_VERSION=27.1.0
+# shellcheck disable=SC2034 # for those who source this
 HOST_CRATE=$TOP/selftests/host
+# shellcheck disable=SC2034
 HOST_TRIPLE=x86_64-unknown-linux-gnu
 
 host_target() { echo "$CACHE/host-$(toolroot_key)"; }
