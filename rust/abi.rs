@@ -6,6 +6,7 @@
 //! [`include/linux/bpf_verifier.h`](srctree/include/linux/bpf_verifier.h)
 
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     bindings,
     prelude::*, //
 };
@@ -26,28 +27,40 @@ pub(crate) use bindings::{
     bpf_patcher_flags_BPF_PATCHER_F_TO_BODY as F_TO_BODY, //
 };
 
-/// An array that grows amortised and may be as large as vmalloc serves.
+/// An array that grows amortised and may be as large as vmalloc serves. Its memory is charged to the
+/// loading process, as the program's is.
 pub(crate) type Array<T> = KVVec<T>;
 
 /// Appends to `array`; on `ENOMEM` it is as before.
 pub(crate) fn push<T>(array: &mut Array<T>, value: T) -> Result {
-    Ok(array.push(value, GFP_KERNEL)?)
+    Ok(array.push(value, GFP_KERNEL_ACCOUNT)?)
 }
 
 /// Appends all of `values` to `array`; on `ENOMEM` it is as before.
 pub(crate) fn extend<T: Clone>(array: &mut Array<T>, values: &[T]) -> Result {
-    Ok(array.extend_from_slice(values, GFP_KERNEL)?)
+    Ok(array.extend_from_slice(values, GFP_KERNEL_ACCOUNT)?)
+}
+
+/// Makes room in `array` for `n` more; on `ENOMEM` it is as before.
+pub(crate) fn reserve<T>(array: &mut Array<T>, n: usize) -> Result {
+    Ok(array.reserve(n, GFP_KERNEL_ACCOUNT)?)
 }
 
 /// An empty array with room for `n`.
 pub(crate) fn with_capacity<T>(n: usize) -> Result<Array<T>> {
-    Ok(Array::with_capacity(n, GFP_KERNEL)?)
+    Ok(Array::with_capacity(n, GFP_KERNEL_ACCOUNT)?)
+}
+
+/// An array of `n` times what zeroed memory means.
+pub(crate) fn zeroed<T: Zeroable>(n: usize) -> Result<Array<T>> {
+    Ok(Array::zeroed(n, GFP_KERNEL_ACCOUNT)?)
 }
 
 /// Lets others run; to be called now and then in long loops. Returns whether the loading process
 /// is being killed.
 pub(crate) fn must_abort() -> bool {
-    // SAFETY: We are in process context, inside bpf(2), and hold no lock that forbids to sleep.
+    // SAFETY: Sessions are used by the task that loads a program, in process context and without a
+    // lock that forbids to sleep.
     unsafe { bindings::bpf_rewrite_must_abort() }
 }
 

@@ -111,6 +111,10 @@ impl<'a> Layout<'a> {
         let mut target = target;
         if self.removes_runs {
             while let Some(run) = self.old_index(target).and_then(|i| self.log.removal_of(i)) {
+                // To the start is what the table is for, however many runs follow each other.
+                if target == i64::from(run.idx) {
+                    break;
+                }
                 target += i64::from(run.cnt);
             }
         }

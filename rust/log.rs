@@ -117,7 +117,7 @@ impl Log {
             }
         }
 
-        self.edits.reserve(1, GFP_KERNEL)?;
+        abi::reserve(&mut self.edits, 1)?;
         abi::extend(&mut self.pool, insns)?;
         abi::push(&mut self.edits, edit)?;
         self.sorted = sorted;

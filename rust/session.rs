@@ -20,6 +20,7 @@ use super::{
     view::Target, //
 };
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     bindings,
     prelude::*,
     time::{
@@ -72,7 +73,7 @@ impl Session {
                 pass,
                 verify,
             },
-            GFP_KERNEL,
+            GFP_KERNEL_ACCOUNT,
         )?)
     }
 
@@ -92,8 +93,8 @@ impl Session {
 
         let (target, log) = (&mut self.target, &mut self.log);
         let result = match self.verify {
-            true => verify::checked(self.pass, target, log, apply),
-            false => apply(target, log),
+            true => verify::checked(self.pass, target, log),
+            false => apply(target, log, 0),
         };
         self.log = Log::new(self.target.len());
         result.map_err(|failure| failure.error)
@@ -105,18 +106,27 @@ impl Session {
     }
 }
 
-/// Applies the edits of `log` to `target`.
-fn apply(target: &mut Target, log: &mut Log) -> Result<(), Failure> {
+/// Applies the edits of `log` to `target`, and makes room for `room` insns at least.
+///
+/// # Errors
+///
+/// As for [`Session::linearize`].
+pub(crate) fn apply(target: &mut Target, log: &mut Log, room: u32) -> Result<(), Failure> {
     let start = Instant::now();
-    let result = change(target, log);
+    let result = change(target, log, room);
     STATS.linearize_ns.add(elapsed_ns(start));
     result
 }
 
-fn change(target: &mut Target, log: &mut Log) -> Result<(), Failure> {
+/// Would `apply` refuse the edits? Nothing changes.
+pub(crate) fn check(target: &Target, log: &mut Log) -> Result<(), Failure> {
     log.sort()?;
-    let layout = Layout::new(log)?;
+    plan(target, log).map(|_| ())
+}
 
+/// Where each insn goes, if all of `log`, which is sorted, can be done.
+fn plan<'a>(target: &Target, log: &'a Log) -> Result<Layout<'a>, Failure> {
+    let layout = Layout::new(log)?;
     if let Err(too_far) = jumps::check(target.insns(), &layout, log) {
         target.report_range(too_far.idx);
         return Err(Failure {
@@ -127,11 +137,20 @@ fn change(target: &mut Target, log: &mut Log) -> Result<(), Failure> {
     if target.may_abort() && abi::must_abort() {
         return Err(EINTR.into());
     }
+    Ok(layout)
+}
 
-    // Allocate: what comes first is no change yet if the rest fails.
+fn change(target: &mut Target, log: &mut Log, room: u32) -> Result<(), Failure> {
+    log.sort()?;
+    let layout = plan(target, log)?;
+
+    // Allocate. What comes first is no change yet if the rest fails. The program comes last, as it
+    // may move, which the caller learns of only if all goes well.
     let mut new_aux = target.alloc_aux(&layout, log.subprog_refs())?;
-    let allocated =
-        log.bytes() + layout.bytes() + new_aux.bytes() + target.reserve(layout.new_len())?;
+    let allocated = log.bytes()
+        + layout.bytes()
+        + new_aux.bytes()
+        + target.reserve(layout.new_len().max(room))?;
 
     // Change: nothing fails from here on.
     for edit in log.edits().iter().filter(|e| e.kind == Kind::Remove) {

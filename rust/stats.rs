@@ -71,7 +71,7 @@ counters! {
     fail_e2big,
     /// Sessions that mode `verify` has compared.
     verify_sessions,
-    /// Those that it has not, as the loading process was being killed.
+    /// Those that it has not, as there was no memory or the loading process was being killed.
     verify_skipped,
     /// Those in which the results differed.
     verify_differences,
@@ -86,7 +86,9 @@ counters! {
 }
 
 /// To read the clock takes longer than to record an edit.
-const SAMPLE: u64 = 64;
+///
+/// A prime, so that the calls in which an array grows, at powers of two, are timed as often as others.
+const SAMPLE: u64 = 61;
 
 /// Nanoseconds since `start`.
 pub(crate) fn elapsed_ns(start: Instant<Monotonic>) -> u64 {

@@ -16,61 +16,54 @@ mod shadow;
 
 use super::{
     log::Log,
-    session::Failure,
+    session::{
+        self,
+        Failure, //
+    },
     stats::STATS,
     view::Target, //
 };
 use compare::Difference;
 use kernel::prelude::*;
-use replay::Stopped;
 use shadow::{
     Refused,
     Shadow, //
 };
 
-/// Applies the edits of `log` to `target` by `apply`, and checks what comes out.
+/// Applies the edits of `log` to `target`, and checks what comes out.
 ///
 /// # Errors
 ///
-/// Those of `apply`; `ENOMEM`; `ERANGE` if the kernel's own functions have refused the edits.
-pub(crate) fn checked(
-    pass: u32,
-    target: &mut Target,
-    log: &mut Log,
-    apply: impl FnOnce(&mut Target, &mut Log) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+/// Those of [`session::apply`]; `ENOMEM`; `ERANGE` if the kernel's own functions have refused the
+/// edits. Nothing has changed then.
+pub(crate) fn checked(pass: u32, target: &mut Target, log: &mut Log) -> Result<(), Failure> {
     // The order in which edits are done decides which one makes a jump too far.
     let in_order = log.is_sorted();
     let mut shadow = Shadow::new(target)?;
     let stock = replay::replay(&mut shadow, log);
     shadow.put_arrays_back(target);
-    let ours = apply(target, log);
+    let ours = match &stock {
+        // Room for what stock made of it, so that it can be what the program gets.
+        Ok(_) => session::apply(target, log, shadow.target.len()),
+        Err(_) => session::check(target, log),
+    };
 
     let difference = match (&ours, &stock) {
         // Whether there is memory, and when a signal is noticed, is a matter of chance.
-        (
-            Err(Failure {
-                error: ENOMEM | EINTR,
-                ..
-            }),
-            _,
-        )
-        | (
-            _,
-            Err(Stopped {
-                why: Refused::Memory | Refused::Aborted,
-                ..
-            }),
-        ) => {
-            STATS.verify_skipped.add(1);
-            return ours;
-        }
+        (Err(failure), _) if [ENOMEM, EINTR].contains(&failure.error) => return skipped(ours),
+        (_, Err(stopped)) => match stopped.why {
+            Refused::Memory => return skipped(Err(ENOMEM.into())),
+            Refused::Aborted => return skipped(Err(EINTR.into())),
+            Refused::Range => match &ours {
+                Err(failure) if !in_order || failure.insn == Some(stopped.idx) => None,
+                _ => Some(Difference::verdict()),
+            },
+        },
         (Ok(()), Ok(known)) => {
             known.count();
             compare::first_difference(target, &shadow)
         }
-        (Err(failure), Err(stopped)) if !in_order || failure.insn == Some(stopped.idx) => None,
-        _ => Some(Difference::verdict()),
+        (Err(_), Ok(_)) => Some(Difference::verdict()),
     };
     STATS.verify_sessions.add(1);
     let Some(difference) = difference else {
@@ -81,6 +74,16 @@ pub(crate) fn checked(
     dump::dump(pass, target, &shadow, log, &difference, &ours, &stock);
     match stock {
         Ok(_) => Ok(shadow.install(target)?),
-        Err(_) => ours.and(Err(ERANGE.into())),
+        Err(stopped) => {
+            if ours.is_ok() {
+                target.report_range(stopped.idx);
+            }
+            Err(ERANGE.into())
+        }
     }
+}
+
+fn skipped(result: Result<(), Failure>) -> Result<(), Failure> {
+    STATS.verify_skipped.add(1);
+    result
 }

@@ -4,6 +4,7 @@
 
 use super::{
     abi::{
+        self,
         Array,
         FuncInfo,
         FuncInfoAux,
@@ -26,7 +27,6 @@ use super::{
     layout::Layout, //
 };
 use kernel::{
-    alloc::flags::GFP_KERNEL_ACCOUNT,
     bindings,
     error::from_err_ptr,
     prelude::*, //
@@ -101,6 +101,17 @@ pub(crate) struct Target {
 
 /// # Safety
 ///
+/// `ptr` is null, or valid for `n` elements that nobody changes during `'a`.
+unsafe fn slice_ref<'a, T>(ptr: *const T, n: u32) -> &'a [T] {
+    if ptr.is_null() {
+        return &[];
+    }
+    // SAFETY: As the caller promises.
+    unsafe { core::slice::from_raw_parts(ptr, n as usize) }
+}
+
+/// # Safety
+///
 /// `ptr` is null, or valid for `n` elements that nothing else refers to during `'a`.
 unsafe fn slice<'a, T>(ptr: *mut T, n: u32) -> &'a mut [T] {
     if ptr.is_null() {
@@ -165,24 +176,24 @@ impl Target {
             slots: match env.aux_slots.is_null() {
                 true => None,
                 // SAFETY: By the type invariants.
-                false => Some(unsafe { slice(env.aux_slots, self.len()) }),
+                false => Some(unsafe { slice_ref(env.aux_slots, self.len()) }),
             },
             // SAFETY: By the type invariants.
-            entries: unsafe { slice(env.insn_aux_data, env.insn_aux_data_len) },
+            entries: unsafe { slice_ref(env.insn_aux_data, env.insn_aux_data_len) },
             // SAFETY: By the type invariants.
-            added: unsafe { slice(env.aux_added, env.aux_added_len) },
+            added: unsafe { slice_ref(env.aux_added, env.aux_added_len) },
             subprogs: &env.subprog_info[..=env.subprog_cnt as usize],
             // SAFETY: By the type invariants.
-            func_info: unsafe { slice(prog_aux.func_info, prog_aux.func_info_cnt) },
+            func_info: unsafe { slice_ref(prog_aux.func_info, prog_aux.func_info_cnt) },
             // SAFETY: By the type invariants, this has as many entries as `func_info` if any.
-            func_info_aux: unsafe { slice(prog_aux.func_info_aux, prog_aux.func_info_cnt) },
+            func_info_aux: unsafe { slice_ref(prog_aux.func_info_aux, prog_aux.func_info_cnt) },
             // SAFETY: By the type invariants.
-            poke: unsafe { slice(prog_aux.poke_tab, prog_aux.size_poke_tab) },
+            poke: unsafe { slice_ref(prog_aux.poke_tab, prog_aux.size_poke_tab) },
         });
         State {
             insns: self.insns(),
             // SAFETY: By the type invariants.
-            linfo: unsafe { slice(prog_aux.linfo, prog_aux.nr_linfo) },
+            linfo: unsafe { slice_ref(prog_aux.linfo, prog_aux.nr_linfo) },
             verified,
         }
     }
@@ -196,7 +207,7 @@ impl Target {
     /// The insns as they stand.
     pub(crate) fn insns(&self) -> &[Insn] {
         // SAFETY: By the type invariants, the program has `len` insns and nobody changes them.
-        unsafe { slice(self.insns_ptr(), self.len()) }
+        unsafe { slice_ref(self.insns_ptr(), self.len()) }
     }
 
     pub(crate) fn insns_mut(&mut self) -> &mut [Insn] {
@@ -247,16 +258,13 @@ impl Target {
             return Ok(new);
         }
 
-        new.slots = Some(Array::zeroed(
-            layout.new_len() as usize,
-            GFP_KERNEL_ACCOUNT,
-        )?);
+        new.slots = Some(abi::zeroed(layout.new_len() as usize)?);
         if env.aux_added_len == 0 || own > 0 {
             // SAFETY: By the type invariants.
-            let old = unsafe { slice(env.aux_added, env.aux_added_len) };
+            let old = unsafe { slice_ref(env.aux_added, env.aux_added_len) };
             let used = env.aux_added_len.max(aux::SHARED);
             let cap = used as usize + own as usize;
-            let mut added = Array::<InsnAux>::zeroed(cap, GFP_KERNEL_ACCOUNT)?;
+            let mut added = abi::zeroed::<InsnAux>(cap)?;
             added[..old.len()].copy_from_slice(old);
             for bits in env.aux_added_len..used {
                 aux::fill_added(&mut added[bits as usize], bits);
@@ -357,7 +365,8 @@ impl Target {
         let maps = &env.insn_array_maps[..env.insn_array_map_cnt as usize];
         for (i, &map) in maps.iter().enumerate() {
             // SAFETY: The verifier holds a reference on the map, which is frozen and which no other
-            // program may use.
+            // program may use. Whoever has its file descriptor may read the values at any time, as
+            // with stock: of words that are written one by one, such a reader gets old or new ones.
             let values = unsafe { slice(bindings::bpf_insn_array_values(map), (*map).max_entries) };
             f(i, values);
         }

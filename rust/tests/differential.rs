@@ -7,6 +7,7 @@
 //! it alone.
 
 mod bench;
+mod defects;
 mod edits;
 mod exhaustive;
 mod hazards;

@@ -14,7 +14,10 @@ use super::{
     },
 };
 use crate::{
-    abi::Insn,
+    abi::{
+        self,
+        Insn, //
+    },
     log::Log,
     session::Failure,
     view::{
@@ -50,7 +53,19 @@ fn pass_name(pass: u32) -> &'static str {
     }
 }
 
-struct Shown<'a>(Option<&'a Insn>);
+/// An insn, or none, after a pass. Constants that may be secret are not for the kernel's log.
+struct Shown<'a>(Option<&'a Insn>, u32);
+
+/// Is `imm` nothing but a distance, or a constant that the program's author wrote?
+fn may_show_imm(pass: u32, insn: &Insn) -> bool {
+    let is_call = abi::class(insn) == abi::JMP && abi::op(insn) == abi::CALL;
+    // Blinding draws constants that are secret; a `ld_imm64` is two insns, the second of which has
+    // no opcode.
+    pass != bindings::bpf_patcher_pass_BPF_PATCHER_PASS_BLINDING
+        && u32::from(insn.code) != abi::LD_IMM64
+        && insn.code != 0
+        && (!is_call || u32::from(insn.src_reg()) == abi::PSEUDO_CALL)
+}
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,13 +74,16 @@ impl fmt::Display for Shown<'_> {
         };
         write!(
             f,
-            "code {:#04x} dst {} src {} off {} imm {:#x}",
+            "code {:#04x} dst {} src {} off {} imm ",
             i.code,
             i.dst_reg(),
             i.src_reg(),
-            i.off,
-            i.imm
-        )
+            i.off
+        )?;
+        match may_show_imm(self.1, i) {
+            true => write!(f, "{:#x}", i.imm),
+            false => f.write_str("hidden"),
+        }
     }
 }
 
@@ -111,15 +129,16 @@ pub(super) fn dump(
         pr_err!("verify:   stock: {why}, insn {}\n", stopped.idx);
     }
     for (name, state) in [("patcher", &a), ("stock", &b)] {
-        show(name, state, difference);
+        show(name, state, difference, pass);
     }
     show_edits(log, difference);
 }
 
 /// Shows where `difference` is in one of the two programs.
-fn show(name: &str, state: &State<'_>, difference: &Difference) {
+fn show(name: &str, state: &State<'_>, difference: &Difference, pass: u32) {
     let i = difference.idx;
-    pr_err!("verify:   {name}: insn {}\n", Shown(state.insns.get(i)));
+    let insn = Shown(state.insns.get(i), pass);
+    pr_err!("verify:   {name}: insn {insn}\n");
     let Some(verified) = &state.verified else {
         return;
     };

@@ -75,8 +75,8 @@ impl Places {
         }
         Ok(Self {
             start,
-            prefix: Array::zeroed(len as usize + 1, GFP_KERNEL)?,
-            skip: Array::zeroed(len as usize + 1, GFP_KERNEL)?,
+            prefix: abi::zeroed(len as usize + 1)?,
+            skip: abi::zeroed(len as usize + 1)?,
         })
     }
 

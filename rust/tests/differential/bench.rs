@@ -2,6 +2,10 @@
 
 //! A program as the verifier has it, on which sessions are checked as in mode `verify`.
 
+use super::super::harness::{
+    exit,
+    mov, //
+};
 use crate::{
     abi::Insn,
     engine::Program,
@@ -153,6 +157,17 @@ impl Bench {
         Ok(bench)
     }
 
+    /// A program of `len` insns with those of `at` at their places, the last an exit.
+    pub(super) fn long(len: usize, at: &[(usize, Insn)]) -> Result<Self> {
+        let mut insns = KVVec::new();
+        insns.resize(len, mov(0), GFP_KERNEL)?;
+        insns[len - 1] = exit();
+        for &(idx, insn) in at {
+            insns[idx] = insn;
+        }
+        Self::of(&insns, &Extras::default())
+    }
+
     /// One session with what `edit` records. The errors are those of linearize.
     ///
     /// # Errors
@@ -167,6 +182,28 @@ impl Bench {
     /// Insn `idx`, to be changed in place.
     pub(super) fn insn_mut(&mut self, idx: usize) -> &mut Insn {
         &mut self.target.insns_mut()[idx]
+    }
+
+    /// Puts `insn` where the program has no insn any more: behind its last one, within its pages.
+    pub(super) fn leave_behind(&mut self, insn: Insn) -> Result {
+        let len = self.target.len();
+        self.target.reserve(len + 1)?;
+        let mut aux = NewAux::default();
+        self.target.program(len + 1, &mut aux).insns[len as usize] = insn;
+        Ok(())
+    }
+
+    /// Does `bpf_patch_insn_data()` put `patch` in place of insn `at`?
+    pub(super) fn patch_as_stock(&mut self, at: u32, patch: &[Insn]) -> bool {
+        let len = patch.len() as u32;
+        // SAFETY: By the type invariants; `at` is an insn's.
+        let prog = unsafe { bindings::bpf_patch_insn_data(self.env, at, patch.as_ptr(), len) };
+        if prog.is_null() {
+            return false;
+        }
+        // SAFETY: It is the same program.
+        unsafe { self.target.set_prog(prog) };
+        true
     }
 
     /// Are the insns those of `expected`?

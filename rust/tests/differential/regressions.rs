@@ -10,19 +10,7 @@ use super::{
         Extras, //
     },
 };
-use crate::abi;
 use kernel::prelude::*;
-
-/// `len` insns with these at their places, the last an exit.
-fn long(len: u32, at: &[(u32, abi::Insn)]) -> Result<Bench> {
-    let mut insns = KVVec::new();
-    insns.resize(len as usize, mov(0), GFP_KERNEL)?;
-    insns[len as usize - 1] = exit();
-    for &(idx, insn) in at {
-        insns[idx as usize] = insn;
-    }
-    Bench::of(&insns, &Extras::default())
-}
 
 #[kunit_tests(bpf_patcher_regressions)]
 mod tests {
@@ -43,7 +31,7 @@ mod tests {
     /// CVE-2018-25020
     #[test]
     fn f050fad7c4534_jump_that_no_longer_fits() -> Result {
-        let mut bench = long(32_780, &[(0, ja(i16::MAX))])?;
+        let mut bench = Bench::long(32_780, &[(0, ja(i16::MAX))])?;
         let result = bench.edit(|log| replace(log, 9, &[mov(1), mov(2)]));
         assert_eq!(result, Err(ERANGE));
         assert!(bench.state().insns.len() == 32_780);
@@ -133,7 +121,7 @@ mod tests {
 
     #[test]
     fn cpu_v4_long_jump_is_checked_against_32_bits() -> Result {
-        let mut bench = long(40_000, &[(0, gotol(39_000))])?;
+        let mut bench = Bench::long(40_000, &[(0, gotol(39_000))])?;
         bench.edit(|log| replace(log, 9, &[mov(1), mov(2)]))?;
         assert_eq!(bench.state().insns[0].imm, 39_001);
         Ok(())
@@ -149,7 +137,7 @@ mod tests {
 
     #[test]
     fn f4a04b4f0de59_redirected_jump_that_no_longer_fits() -> Result {
-        let mut bench = long(32_780, &[(32_767, ja(i16::MIN)), (32_766, ja(-32_767))])?;
+        let mut bench = Bench::long(32_780, &[(32_767, ja(i16::MIN)), (32_766, ja(-32_767))])?;
         let result = bench.edit(|log| prepend_behind(log, 0, &[mov(1), mov(2)]));
         // Each would fit behind the prologue, but is too far until it is redirected.
         assert_eq!(result, Err(ERANGE));
@@ -177,7 +165,7 @@ mod tests {
 
     #[test]
     fn b13448dd64e2_refused_session_leaves_aux_to_its_owner() -> Result {
-        let mut bench = long(32_780, &[(0, ja(i16::MAX))])?;
+        let mut bench = Bench::long(32_780, &[(0, ja(i16::MAX))])?;
         // A first one, so that there is a table of slots to lose.
         bench.edit(|log| replace(log, 32_770, &[mov(1), mov(2)]))?;
         let slots = |bench: &Bench| {
