@@ -23,6 +23,10 @@ pub enum Command {
     Identity(IdentityArgs),
     /// What the kernel reports for every program, for comparing two kernels
     Dump(DumpArgs),
+    /// Programs that the kernel's own patching gets wrong; fails if the patcher does too
+    Defects,
+    /// Random programs that use everything that is rewritten; fails on a difference
+    Random(RandomArgs),
 }
 
 #[derive(clap::Args)]
@@ -60,6 +64,9 @@ pub struct IdentityArgs {
     /// Directory with BPF objects (*.o)
     #[arg(long, default_value = "/progs")]
     pub progs: PathBuf,
+    /// Load in mode `verify` in place of `patcher`: the kernel compares too
+    #[arg(long)]
+    pub verify: bool,
     /// Spoil one reported result on purpose: the command must then fail
     #[arg(long)]
     pub plant: Option<Plant>,
@@ -70,6 +77,31 @@ pub struct DumpArgs {
     /// Directory with BPF objects (*.o)
     #[arg(long, default_value = "/progs")]
     pub progs: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub struct RandomArgs {
+    /// Number of programs
+    #[arg(long, default_value_t = 1_000)]
+    pub count: u64,
+    /// Where the programs come from: the same seed gives the same programs [default: the clock]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Number of the first of them
+    #[arg(long, default_value_t = 0)]
+    pub first: u64,
+    /// Programs between two lines of progress
+    #[arg(long, default_value_t = 1_000)]
+    pub every: u64,
+    /// Load this program of the seed alone, and print it
+    #[arg(long)]
+    pub only: Option<u64>,
+    /// Load in mode `verify`, in which the kernel compares, instead of in both modes
+    #[arg(long)]
+    pub verify: bool,
+    /// Ask why programs were refused, and count the answers
+    #[arg(long)]
+    pub reasons: bool,
 }
 
 /// What a planted difference changes.

@@ -9,7 +9,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use libbpf_sys::{
-    bpf_prog_info, BPF_F_XDP_HAS_FRAGS, BPF_MAP_CREATE, BPF_OBJ_GET_INFO_BY_FD, BPF_PROG_LOAD,
+    bpf_prog_info, BPF_BTF_LOAD, BPF_F_XDP_HAS_FRAGS, BPF_MAP_CREATE, BPF_OBJ_GET_INFO_BY_FD,
+    BPF_PROG_LOAD, BPF_PROG_TEST_RUN,
 };
 
 use crate::insn::{Insn, INSN_SIZE};
@@ -85,6 +86,32 @@ struct MapAttr {
     key_size: u32,
     value_size: u32,
     max_entries: u32,
+    map_flags: u32,
+    inner_map_fd: u32,
+}
+
+/// Head of `union bpf_attr` for `BPF_BTF_LOAD`.
+#[repr(C)]
+struct BtfAttr {
+    btf: u64,
+    log_buf: u64,
+    btf_size: u32,
+    /// Said, as it would be padding else, which the kernel reads.
+    log_size: u32,
+}
+
+/// Head of `union bpf_attr` for `BPF_PROG_TEST_RUN`.
+#[derive(Default)]
+#[repr(C)]
+struct TestRunAttr {
+    prog_fd: u32,
+    retval: u32,
+    data_size_in: u32,
+    data_size_out: u32,
+    data_in: u64,
+    data_out: u64,
+    repeat: u32,
+    duration: u32,
 }
 
 /// Head of `union bpf_attr` for `BPF_OBJ_GET_INFO_BY_FD`.
@@ -141,14 +168,7 @@ pub fn load(spec: &Spec) -> io::Result<(OwnedFd, Duration)> {
 /// Reason that the verifier gives for refusing a program: the headline of its diagnosis, or the last
 /// line of its log that is not a statistic.
 pub fn refusal(spec: &Spec) -> Option<String> {
-    let mut log = vec![0; 1 << 20];
-    // The descriptor of a program that is accepted now, and the error when the log is too small
-    // for all of it, are of no interest here.
-    let _ = load_logged(spec, &mut log);
-    // What stands behind the first NUL is older: the verifier starts over when it has been through
-    // the program, and may then refuse it all the same.
-    let text = log.split(|&byte| byte == 0).next().unwrap_or_default();
-    let text = String::from_utf8_lossy(text);
+    let text = log(spec);
     let headline = text
         .lines()
         .rfind(|line| line.starts_with("Verification failed: "));
@@ -156,6 +176,18 @@ pub fn refusal(spec: &Spec) -> Option<String> {
         .lines()
         .rfind(|line| !line.is_empty() && !line.starts_with("processed "));
     headline.or(last).map(str::to_owned)
+}
+
+/// What the verifier says about a program.
+pub fn log(spec: &Spec) -> String {
+    let mut log = vec![0; 1 << 20];
+    // The descriptor of a program that is accepted now, and the error when the log is too small
+    // for all of it, are of no interest here.
+    let _ = load_logged(spec, &mut log);
+    // What stands behind the first NUL is older: the verifier starts over when it has been through
+    // the program, and may then refuse it all the same.
+    let text = log.split(|&byte| byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
 }
 
 fn load_logged(spec: &Spec, log: &mut [u8]) -> io::Result<(OwnedFd, Duration)> {
@@ -194,6 +226,26 @@ fn load_logged(spec: &Spec, log: &mut [u8]) -> io::Result<(OwnedFd, Duration)> {
     let took = start.elapsed();
     drop(dropped);
     Ok((owned(ret?), took))
+}
+
+/// Runs a program that gets a packet once, on one of zeros, and returns what it returns.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn test_run(prog: BorrowedFd<'_>) -> io::Result<u32> {
+    let packet = [0u8; 64];
+    let mut attr = TestRunAttr {
+        prog_fd: prog.as_raw_fd() as u32,
+        data_size_in: packet.len() as u32,
+        data_in: address(&packet),
+        repeat: 1,
+        ..Default::default()
+    };
+    // SAFETY: `attr` is the head of the attributes for BPF_PROG_TEST_RUN; its only pointer is to
+    // `packet`, of the stated size.
+    unsafe { bpf(BPF_PROG_TEST_RUN, &mut attr) }?;
+    Ok(attr.retval)
 }
 
 /// Name for the kernel: at most 15 characters of those it takes.
@@ -308,14 +360,51 @@ fn get_info(prog: BorrowedFd<'_>, info: &mut bpf_prog_info) -> io::Result<()> {
 ///
 /// What the kernel says.
 pub fn create_map(kind: u32, key: u32, value: u32, entries: u32) -> io::Result<OwnedFd> {
-    let mut attr = MapAttr {
+    make_map(&mut MapAttr {
         map_type: kind,
         key_size: key,
         value_size: value,
         max_entries: entries,
-    };
+        map_flags: 0,
+        inner_map_fd: 0,
+    })
+}
+
+/// Creates a map of maps that are like `inner`.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn create_outer_map(kind: u32, entries: u32, inner: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    make_map(&mut MapAttr {
+        map_type: kind,
+        key_size: 4,
+        value_size: 4,
+        max_entries: entries,
+        map_flags: 0,
+        inner_map_fd: inner.as_raw_fd() as u32,
+    })
+}
+
+fn make_map(attr: &mut MapAttr) -> io::Result<OwnedFd> {
     // SAFETY: `attr` is the head of the attributes for BPF_MAP_CREATE and has no pointers.
-    unsafe { bpf(BPF_MAP_CREATE, &mut attr) }.map(owned)
+    unsafe { bpf(BPF_MAP_CREATE, attr) }.map(owned)
+}
+
+/// Loads type information.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn load_btf(blob: &[u8]) -> io::Result<OwnedFd> {
+    let mut attr = BtfAttr {
+        btf: address(blob),
+        log_buf: 0,
+        btf_size: blob.len() as u32,
+        log_size: 0,
+    };
+    // SAFETY: `attr` is the head of the attributes for BPF_BTF_LOAD; `blob` is valid for its size.
+    unsafe { bpf(BPF_BTF_LOAD, &mut attr) }.map(owned)
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use crate::args::IdentityArgs;
 use crate::bpf::{Detail, Spec};
 use crate::handmade;
 use crate::measure::{self, Plan};
-use crate::mode::Switch;
-use crate::unpriv::Allowed;
+use crate::mode::{Stats, Switch};
+use crate::unpriv;
 use crate::{ladder, out, programs};
 
 /// Steps of the ladder that take no time.
@@ -24,7 +24,11 @@ const LADDER: [usize; 2] = [1_000, 5_000];
 /// No objects, or see [`measure::run`].
 pub fn run(args: &IdentityArgs) -> io::Result<bool> {
     let mut switch = Switch::open()?;
+    if args.verify {
+        switch.use_verify()?;
+    }
     out::json(&json!({ "kernel": switch.kernel() }));
+    let before = Stats::read_if(&switch)?;
     let (mut good, mut bad) = (0, 0);
     let mut count = |ok: bool| if ok { good += 1 } else { bad += 1 };
 
@@ -32,7 +36,7 @@ pub fn run(args: &IdentityArgs) -> io::Result<bool> {
         count(ladder::row(&mut switch, n, true, 1, args.plant)?);
     }
     let maps = handmade::Maps::create()?;
-    let allowed = Allowed::open()?;
+    let allowed = unpriv::allow()?;
     for spec in handmade::all(&maps) {
         count(hand(&mut switch, &spec, args)?);
     }
@@ -40,11 +44,15 @@ pub fn run(args: &IdentityArgs) -> io::Result<bool> {
     let tally = programs::all(&mut switch, &args.progs, 1, args.plant)?;
     good += tally.good;
     bad += tally.bad;
+    let grown = Stats::read_if(&switch)?.since(&before);
     out::json(&json!({ "summary": {
         "command": "identity", "good": good, "bad": bad, "not_loaded": tally.not_loaded,
         "modes": switch.modes().iter().map(|mode| mode.name()).collect::<Vec<_>>(),
+        "verify_sessions": grown.get("verify_sessions"),
+        "verify_differences": grown.get("verify_differences"),
+        "verify_known": grown.get_all("verify_known"),
     }}));
-    Ok(bad == 0 && tally.good > 0)
+    Ok(bad == 0 && tally.good > 0 && (!args.verify || grown.is_verified()))
 }
 
 /// Loads a hand-made program in both modes; all of them must load and be rewritten.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! BPF instructions as values, and the few constructors that hand-made programs need.
+//! BPF instructions as values, and the constructors that hand-made and random programs need.
 
 /// One instruction, laid out as `struct bpf_insn` (include/uapi/linux/bpf.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +32,24 @@ const IMM: u8 = 0x00;
 const ABS: u8 = 0x20;
 const IND: u8 = 0x40;
 const MEM: u8 = 0x60;
+const MEMSX: u8 = 0x80;
 const ATOMIC: u8 = 0xc0;
 
-/// `imm` of an atomic store.
-const CMPXCHG: i32 = 0xf1;
+// `imm` of atomic operations; those of plain arithmetic have the code of the operation.
+/// The register gets what was in memory.
+pub const FETCH: i32 = 0x01;
+pub const XCHG: i32 = 0xe0 | FETCH;
+pub const CMPXCHG: i32 = 0xf0 | FETCH;
+pub const LOAD_ACQ: i32 = 0x100;
+pub const STORE_REL: i32 = 0x110;
 
 /// Source operand is a register.
 const X: u8 = 0x08;
+const END: u8 = 0xd0;
 const CALL: u8 = 0x80;
 const EXIT: u8 = 0x90;
+/// What the kernel makes of calls of `bpf_tail_call`.
+const TAIL_CALL: u8 = 0xf0;
 /// `may_goto`.
 const JCOND: u8 = 0xe0;
 
@@ -55,9 +64,20 @@ pub const PSEUDO_CALL: u8 = 1;
 pub const PSEUDO_MAP_FD: u8 = 1;
 /// `src_reg` of a 64-bit immediate load of an address in a map's value.
 pub const PSEUDO_MAP_VALUE: u8 = 2;
+/// `src_reg` of a 64-bit immediate load of a callback, a subprogram of the same program.
+pub const PSEUDO_FUNC: u8 = 4;
+
+/// Code of a speculation barrier, which only the kernel puts into programs.
+pub const NOSPEC: u8 = ST | 0xc0;
+/// Code of a jump with a 32-bit offset.
+pub const GOTOL: u8 = JMP32;
+/// Code of a jump with a 16-bit offset that is always taken.
+pub const JA: u8 = JMP;
+/// Code of `may_goto`.
+pub const MAY_GOTO: u8 = JMP | JCOND;
 
 /// Access sizes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Size {
     W = 0x00,
@@ -66,30 +86,66 @@ pub enum Size {
     DW = 0x18,
 }
 
+impl Size {
+    /// In bytes.
+    pub fn bytes(self) -> i16 {
+        match self {
+            Size::B => 1,
+            Size::H => 2,
+            Size::W => 4,
+            Size::DW => 8,
+        }
+    }
+}
+
 /// Arithmetic operations.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Op {
     Add = 0x00,
+    Sub = 0x10,
+    Mul = 0x20,
     Div = 0x30,
+    Or = 0x40,
     And = 0x50,
+    Lsh = 0x60,
+    Rsh = 0x70,
+    Neg = 0x80,
     Mod = 0x90,
+    Xor = 0xa0,
     Mov = 0xb0,
+    Arsh = 0xc0,
 }
 
 /// Conditions of jumps.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Cond {
     Always = 0x00,
     Eq = 0x10,
     Gt = 0x20,
+    Ge = 0x30,
+    /// Some bit of both is set.
+    Set = 0x40,
     Ne = 0x50,
+    Sgt = 0x60,
+    Sge = 0x70,
     Lt = 0xa0,
+    Le = 0xb0,
+    Slt = 0xc0,
+    Sle = 0xd0,
 }
 
-/// Width of an arithmetic operation.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// Byte swaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    ToLittle,
+    ToBig,
+    Always,
+}
+
+/// Width of an arithmetic operation or a comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
     W32,
     W64,
@@ -100,6 +156,13 @@ impl Width {
         match self {
             Width::W32 => ALU,
             Width::W64 => ALU64,
+        }
+    }
+
+    fn jump_class(self) -> u8 {
+        match self {
+            Width::W32 => JMP32,
+            Width::W64 => JMP,
         }
     }
 }
@@ -114,8 +177,18 @@ impl Insn {
         }
     }
 
+    pub fn dst(self) -> u8 {
+        self.regs & 15
+    }
+
     pub fn src(self) -> u8 {
         self.regs >> 4
+    }
+
+    /// A jump that is taken on a condition, `may_goto` included.
+    pub fn is_conditional(self) -> bool {
+        let op = self.code & 0xf0;
+        matches!(self.code & 7, JMP | JMP32) && ![0, CALL, EXIT, TAIL_CALL].contains(&op)
     }
 
     /// Bytes in the order the kernel reads them.
@@ -156,9 +229,19 @@ pub fn st(size: Size, dst: u8, off: i16, imm: i32) -> Insn {
     Insn::new(ST | MEM | size as u8, dst, 0, off, imm)
 }
 
+/// Load that extends the sign.
+pub fn ldsx(size: Size, dst: u8, src: u8, off: i16) -> Insn {
+    Insn::new(LDX | MEMSX | size as u8, dst, src, off, 0)
+}
+
+/// Atomic operation `op` on memory at `dst`; for [`LOAD_ACQ`] at `src`.
+pub fn atomic(size: Size, dst: u8, off: i16, src: u8, op: i32) -> Insn {
+    Insn::new(STX | ATOMIC | size as u8, dst, src, off, op)
+}
+
 /// Compare-and-exchange with r0.
 pub fn cmpxchg(size: Size, dst: u8, off: i16, src: u8) -> Insn {
-    Insn::new(STX | ATOMIC | size as u8, dst, src, off, CMPXCHG)
+    atomic(size, dst, off, src, CMPXCHG)
 }
 
 /// Packet load at an absolute offset, into r0; r6 is the context.
@@ -173,9 +256,28 @@ pub fn ld_ind(size: Size, src: u8, at: i32) -> Insn {
 
 /// 64-bit immediate load naming a map by its descriptor.
 pub fn ld_map_fd(dst: u8, fd: i32) -> [Insn; 2] {
+    wide(dst, PSEUDO_MAP_FD, fd, 0)
+}
+
+/// 64-bit immediate load of the address of byte `at` in the first value of a map.
+pub fn ld_map_value(dst: u8, fd: i32, at: i32) -> [Insn; 2] {
+    wide(dst, PSEUDO_MAP_VALUE, fd, at)
+}
+
+/// 64-bit immediate load of a callback, `off` instructions behind the next one.
+pub fn ld_func(dst: u8, off: i32) -> [Insn; 2] {
+    wide(dst, PSEUDO_FUNC, off, 0)
+}
+
+/// 64-bit immediate load of a number.
+pub fn ld_imm64(dst: u8, value: u64) -> [Insn; 2] {
+    wide(dst, 0, value as i32, (value >> 32) as i32)
+}
+
+fn wide(dst: u8, src: u8, low: i32, high: i32) -> [Insn; 2] {
     [
-        Insn::new(LD_IMM64, dst, PSEUDO_MAP_FD, 0, fd),
-        Insn::new(0, 0, 0, 0, 0),
+        Insn::new(LD_IMM64, dst, src, 0, low),
+        Insn::new(0, 0, 0, 0, high),
     ]
 }
 
@@ -192,6 +294,24 @@ pub fn signed(insn: Insn) -> Insn {
     Insn { off: 1, ..insn }
 }
 
+/// Register to register, extending the sign of the low `bits`.
+pub fn movsx(width: Width, dst: u8, src: u8, bits: i16) -> Insn {
+    Insn {
+        off: bits,
+        ..alu_reg(width, Op::Mov, dst, src)
+    }
+}
+
+/// Swaps the bytes of the low `bits`, of which there are 16, 32 or 64.
+pub fn swap(kind: Swap, dst: u8, bits: i32) -> Insn {
+    let code = match kind {
+        Swap::ToLittle => ALU | END,
+        Swap::ToBig => ALU | END | X,
+        Swap::Always => ALU64 | END,
+    };
+    Insn::new(code, dst, 0, 0, bits)
+}
+
 pub fn mov(dst: u8, imm: i32) -> Insn {
     alu_imm(Width::W64, Op::Mov, dst, imm)
 }
@@ -206,6 +326,16 @@ pub fn jmp(cond: Cond, dst: u8, imm: i32, off: i16) -> Insn {
 
 pub fn jmp_reg(cond: Cond, dst: u8, src: u8, off: i16) -> Insn {
     Insn::new(JMP | cond as u8 | X, dst, src, off, 0)
+}
+
+/// Jump that compares with a number, of either width.
+pub fn branch(width: Width, cond: Cond, dst: u8, imm: i32) -> Insn {
+    Insn::new(width.jump_class() | cond as u8, dst, 0, 0, imm)
+}
+
+/// Jump that compares two registers, of either width.
+pub fn branch_reg(width: Width, cond: Cond, dst: u8, src: u8) -> Insn {
+    Insn::new(width.jump_class() | cond as u8 | X, dst, src, 0, 0)
 }
 
 pub fn ja(off: i16) -> Insn {

@@ -8,7 +8,9 @@
 
 mod args;
 mod bpf;
+mod btf;
 mod compare;
+mod defects;
 mod dump;
 mod elfutils;
 mod handmade;
@@ -22,7 +24,9 @@ mod normalise;
 mod object;
 mod out;
 mod programs;
+mod random;
 mod skb;
+mod sysctl;
 mod unpriv;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -65,6 +69,8 @@ fn run() -> u8 {
         Command::Programs(args) => programs::run(&args),
         Command::Identity(args) => identity::run(&args),
         Command::Dump(args) => dump::run(&args),
+        Command::Defects => defects::run(),
+        Command::Random(args) => random::run(&args),
     };
     match result {
         Ok(true) => OK,

@@ -61,7 +61,7 @@ pub struct Row {
     pub identical: Option<bool>,
     /// The length changed, so something was rewritten.
     pub rewritten: bool,
-    /// Edits of one load in patcher mode; None without a patcher.
+    /// Edits of one load in the mode that is not stock; None without a patcher.
     pub edits: Option<u64>,
     /// Median load time of each mode in ns, in the order of the plan.
     pub medians: Vec<(Mode, u64)>,
@@ -98,7 +98,17 @@ pub fn run(switch: &mut Switch, spec: &Spec, plan: &Plan) -> io::Result<Row> {
     let mut twin_ns = Vec::new();
 
     for round in 0..rounds {
-        for (at, (mode, samples)) in samples.iter_mut().enumerate() {
+        // Whoever comes after a long load of stock pays for its freed pages: every second round goes
+        // the other way.
+        let reverse = round % 2 == 1;
+        if let (Some(twin), true) = (plan.twin, reverse) {
+            twin_ns.push(load_twin(switch, twin)?);
+        }
+        let mut order: Vec<_> = samples.iter_mut().enumerate().collect();
+        if reverse {
+            order.reverse();
+        }
+        for (at, (mode, samples)) in order {
             if errors.iter().any(|(failed, _)| failed == mode) {
                 continue;
             }
@@ -119,7 +129,7 @@ pub fn run(switch: &mut Switch, spec: &Spec, plan: &Plan) -> io::Result<Row> {
                 Err(err) => errors.push((*mode, err)),
             }
         }
-        if let Some(twin) = plan.twin {
+        if let (Some(twin), false) = (plan.twin, reverse) {
             twin_ns.push(load_twin(switch, twin)?);
         }
     }
@@ -144,12 +154,12 @@ fn load(
     detail: Detail,
 ) -> io::Result<io::Result<Loaded>> {
     switch.set(mode)?;
-    let before = read_stats(switch)?;
+    let before = Stats::read_if(switch)?;
     let (prog, took) = match bpf::load(spec) {
         Ok(loaded) => loaded,
         Err(err) => return Ok(Err(err)),
     };
-    let stats = read_stats(switch)?.since(&before);
+    let stats = Stats::read_if(switch)?.since(&before);
     let report = bpf::report(prog.as_fd(), detail)?;
     Ok(Ok(Loaded {
         ns: took.as_nanos() as u64,
@@ -168,14 +178,6 @@ fn load_twin(switch: &mut Switch, twin: &Spec) -> io::Result<u64> {
         )));
     }
     Ok(loaded.ns)
-}
-
-fn read_stats(switch: &Switch) -> io::Result<Stats> {
-    if switch.has_patcher() {
-        Stats::read()
-    } else {
-        Ok(Stats::default())
-    }
 }
 
 impl Samples {
@@ -311,9 +313,9 @@ fn put_times(row: &mut Map<String, Value>, name: &str, ns: &[u64]) {
     row.insert(format!("{name}_ns_median"), json!(median(ns)));
 }
 
-/// Adds what the patcher counted in patcher mode: times as samples, the rest of the first load.
+/// Adds what the patcher counted in the mode that is not stock: times as samples, the rest of the first load.
 fn put_stats(row: &mut Map<String, Value>, samples: &[(Mode, Samples)]) -> Option<u64> {
-    let (_, samples) = samples.iter().find(|(mode, _)| *mode == Mode::Patcher)?;
+    let (_, samples) = samples.iter().find(|(mode, _)| *mode != Mode::Stock)?;
     let first = samples.stats.first()?;
     for name in ["edits", "sessions", "bytes_moved"] {
         row.insert(name.into(), json!(first.get(name)));

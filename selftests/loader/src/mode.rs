@@ -19,6 +19,8 @@ pub enum Mode {
     Stock,
     /// Sessions of the module, one move of the program for each pass.
     Patcher,
+    /// Sessions of the module, and the kernel compares each with what its own code does.
+    Verify,
 }
 
 impl Mode {
@@ -26,6 +28,7 @@ impl Mode {
         match self {
             Mode::Stock => "stock",
             Mode::Patcher => "patcher",
+            Mode::Verify => "verify",
         }
     }
 }
@@ -41,6 +44,7 @@ pub struct Switch {
     /// None on a kernel without the patcher.
     found: Option<String>,
     current: Option<Mode>,
+    verify: bool,
 }
 
 impl Switch {
@@ -58,7 +62,21 @@ impl Switch {
         Ok(Self {
             found,
             current: None,
+            verify: false,
         })
+    }
+
+    /// Lets mode `verify` take the place of `patcher` in what programs are loaded in.
+    ///
+    /// # Errors
+    ///
+    /// This kernel has no patcher.
+    pub fn use_verify(&mut self) -> io::Result<()> {
+        if !self.has_patcher() {
+            return Err(io::Error::other("this kernel has no patcher to verify"));
+        }
+        self.verify = true;
+        Ok(())
     }
 
     /// Does this kernel have the patcher, so that there are two modes?
@@ -68,10 +86,10 @@ impl Switch {
 
     /// Modes this kernel can load programs in.
     pub fn modes(&self) -> &'static [Mode] {
-        if self.has_patcher() {
-            &[Mode::Stock, Mode::Patcher]
-        } else {
-            &[Mode::Stock]
+        match (self.has_patcher(), self.verify) {
+            (false, _) => &[Mode::Stock],
+            (true, false) => &[Mode::Stock, Mode::Patcher],
+            (true, true) => &[Mode::Stock, Mode::Verify],
         }
     }
 
@@ -138,6 +156,19 @@ impl Stats {
             .ok_or_else(|| io::Error::other(format!("{STATS_FILE}: not `name value` lines")))
     }
 
+    /// The same, and nothing on a kernel without a patcher.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Stats::read`].
+    pub fn read_if(switch: &Switch) -> io::Result<Self> {
+        if switch.has_patcher() {
+            Self::read()
+        } else {
+            Ok(Self::default())
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         text.lines()
             .map(|line| {
@@ -158,6 +189,17 @@ impl Stats {
     /// Value of a counter, 0 when the kernel does not have it.
     pub fn get(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or(0)
+    }
+
+    /// Sum of the counters whose names start like this.
+    pub fn get_all(&self, prefix: &str) -> u64 {
+        let named = |(name, value): (&String, &u64)| name.starts_with(prefix).then_some(*value);
+        self.0.iter().filter_map(named).sum()
+    }
+
+    /// Has the kernel compared sessions, and found no difference?
+    pub fn is_verified(&self) -> bool {
+        self.get("verify_sessions") > 0 && self.get("verify_differences") == 0
     }
 
     /// Time spent rewriting, in ns: sessions open for recording, and linearize.

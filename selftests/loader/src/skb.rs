@@ -6,6 +6,7 @@
 pub const LEN: i16 = 0;
 pub const MARK: i16 = 8;
 pub const QUEUE_MAPPING: i16 = 12;
+pub const PROTOCOL: i16 = 16;
 pub const PRIORITY: i16 = 32;
 pub const IFINDEX: i16 = 40;
 pub const TC_INDEX: i16 = 44;

@@ -3,39 +3,20 @@
 //! Loading as an ordinary user does: without capabilities, so that the verifier guards against
 //! speculation.
 
-use std::fs;
 use std::io;
 
-const SYSCTL: &str = "/proc/sys/kernel/unprivileged_bpf_disabled";
+use crate::sysctl::Setting;
+
 /// The user and group id of nobody.
 const NOBODY: u32 = 65534;
 
-/// Ordinary users may load programs while this value exists.
-pub struct Allowed {
-    found: String,
-}
-
-impl Allowed {
-    /// Lets ordinary users load programs.
-    ///
-    /// # Errors
-    ///
-    /// The kernel refused: it does for good once the setting was 1.
-    pub fn open() -> io::Result<Self> {
-        let complain = |err: io::Error| io::Error::new(err.kind(), format!("{SYSCTL}: {err}"));
-        let found = fs::read_to_string(SYSCTL).map_err(complain)?;
-        fs::write(SYSCTL, "0").map_err(complain)?;
-        Ok(Self {
-            found: found.trim().to_owned(),
-        })
-    }
-}
-
-impl Drop for Allowed {
-    fn drop(&mut self) {
-        // Nothing to be done about a failure at this point.
-        let _ = fs::write(SYSCTL, &self.found);
-    }
+/// Lets ordinary users load programs while the setting exists.
+///
+/// # Errors
+///
+/// The kernel refused: it does for good once the setting was 1.
+pub fn allow() -> io::Result<Setting> {
+    Setting::set("kernel/unprivileged_bpf_disabled", "0")
 }
 
 /// This process has no effective capabilities while this value exists.
