@@ -30,6 +30,8 @@ initramfs=$("$TOP/scripts/where.sh" initramfs)
 results=$TOP/results
 mkdir -p "$results"
 
+# A kernel that warns, as of an allocation larger than the page allocator serves, is not as expected.
+export UML_APPEND=${UML_APPEND:-quiet kunit.enable=0 panic_on_warn=1}
 failed=()
 ladder=(ladder)
 if [[ -n ${FULL:-} && ${FULL} != 0 ]]; then

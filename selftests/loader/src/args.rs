@@ -25,6 +25,11 @@ pub enum Command {
     Dump(DumpArgs),
     /// Programs that the kernel's own patching gets wrong; fails if the patcher does too
     Defects,
+    /// What must not take long, being killed in the middle of it, and what is said when a jump is too far
+    Limits,
+    /// Loads what `limits` is to kill
+    #[command(hide = true)]
+    Victim,
     /// Random programs that use everything that is rewritten; fails on a difference
     Random(RandomArgs),
 }

@@ -18,6 +18,7 @@ mod identity;
 mod init;
 mod insn;
 mod ladder;
+mod limits;
 mod measure;
 mod mode;
 mod normalise;
@@ -70,6 +71,8 @@ fn run() -> u8 {
         Command::Identity(args) => identity::run(&args),
         Command::Dump(args) => dump::run(&args),
         Command::Defects => defects::run(),
+        Command::Limits => limits::run(),
+        Command::Victim => limits::victim(),
         Command::Random(args) => random::run(&args),
     };
     match result {
