@@ -9,10 +9,11 @@
 #   BPF_PATCHER_CACHE=<dir>    where everything heavy is kept
 #   JOBS=<n>                   parallel jobs
 #   SESSIONS=<n> SEED=<n>      for `make kunit`: random sessions to compare with stock
+#   TIME=<s, or 30m, 2h>       for `make fuzz`
 FULL ?=
 INITRD ?=
 ARGS ?=
-export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE
+export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME
 
 # Scripts end when make is killed.
 RUN := @setpriv --pdeathsig TERM --
@@ -41,6 +42,18 @@ kunit: ## the engine's KUnit suites in the User-mode Linux kernel
 .PHONY: planted
 planted: ## plants a fault in each adjuster, one at a time: mode verify has to notice, and dump it
 	$(RUN) scripts/planted.sh
+
+.PHONY: fuzz
+fuzz: ## libFuzzer on the engine, on the host, against a naive model; TIME=60, 30m or 2h
+	$(RUN) scripts/fuzz.sh
+
+.PHONY: coverage
+coverage: ## how much of the engine the host's tests reach; fails below 95 % of the lines
+	$(RUN) scripts/coverage.sh
+
+.PHONY: mutants
+mutants: ## changes the engine in small ways, one at a time: the host's tests have to notice
+	$(RUN) scripts/mutants.sh
 
 .PHONY: uml
 uml: ## boot that kernel: make uml INITRD=<cpio> ARGS='...' (ARGS go to its init)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# fmt.sh [--check]: formats the Rust sources, the module's with the kernel's own settings.
+# fmt.sh [--check]: formats the Rust sources, the module's with the kernel's own settings, which are cargo's.
 
 # shellcheck source=scripts/paths.sh
 source "$(dirname "$0")/paths.sh"
@@ -11,5 +11,6 @@ settings=$(stock_source_path)/.rustfmt.toml
 cd "$TOP"
 mapfile -d '' -t files < <(find rust -name '*.rs' -print0)
 ((${#files[@]} == 0)) || run scripts/inroot.sh rustfmt --config-path "$settings" "$@" "${files[@]}"
-[[ ! -f selftests/loader/Cargo.toml ]] ||
-	run scripts/inroot.sh cargo fmt --manifest-path selftests/loader/Cargo.toml -- "$@"
+for crate in loader host; do
+	run scripts/inroot.sh cargo fmt --all --manifest-path "selftests/$crate/Cargo.toml" -- "$@"
+done

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Error numbers: rust/kernel/error.rs.
+
+use crate::{alloc::AllocError, bindings, ffi::c_int};
+use core::num::TryFromIntError;
+
+/// A negated errno.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Error(c_int);
+
+pub type Result<T = (), E = Error> = core::result::Result<T, E>;
+
+pub mod code {
+    use super::{bindings, Error};
+
+    macro_rules! codes {
+        ($($name:ident),* $(,)?) => {
+            $(pub const $name: Error = Error(-(bindings::$name as i32));)*
+        };
+    }
+
+    codes!(E2BIG, EBUSY, EINTR, EINVAL, ENOMEM, EPROTO, ERANGE);
+}
+
+impl Error {
+    pub fn to_errno(self) -> c_int {
+        self.0
+    }
+}
+
+impl From<AllocError> for Error {
+    fn from(_: AllocError) -> Self {
+        code::ENOMEM
+    }
+}
+
+impl From<TryFromIntError> for Error {
+    fn from(_: TryFromIntError) -> Self {
+        code::EINVAL
+    }
+}
+
+/// What a C function that returns 0 or a negated errno says.
+pub fn to_result(err: c_int) -> Result {
+    match err {
+        0.. => Ok(()),
+        _ => Err(Error(err)),
+    }
+}
