@@ -44,16 +44,16 @@ command+=("${append[@]}")
 (($# == 0)) || command+=(-- "$@")
 
 status=0
+# sed, as awk reads in blocks: progress is to be seen.
 TMPDIR=$tmp timeout --kill-after=5 "${UML_TIMEOUT:-600}" "${isolate[@]}" "${command[@]}" </dev/null |
-	awk '{ sub(/\r$/, ""); print; fflush() } $1 == "@exit" { code = $2; seen = 1 } END { exit seen ? code : 125 }' ||
-	status=("${PIPESTATUS[@]}")
-if [[ ${status[0]} == 124 || ${status[0]} == 137 ]]; then
+	sed -u 's/\r$//' | tee "$tmp/output" || status=${PIPESTATUS[0]}
+if [[ $status == 124 || $status == 137 ]]; then
 	note "the kernel was stopped after ${UML_TIMEOUT:-600} s (UML_TIMEOUT)"
 	exit 124
 fi
-code=${status[1]:-0}
-if ((code == 125)); then
-	note "the kernel ended without an '@exit' line (status ${status[0]})"
+code=$(sed -nE 's/^@exit ([0-9]+)$/\1/p' "$tmp/output" | tail -n 1)
+if [[ -z $code ]]; then
+	note "the kernel ended without an '@exit' line (status $status)"
 	exit 1
 fi
 exit "$code"

@@ -132,6 +132,76 @@ mod tests {
     }
 
     #[test]
+    fn patches_in_front_of_a_backward_jump_and_its_target() -> Result {
+        let mut insns = jump_across(0, 40_000)?;
+        insns[32_770] = ja(i16::MIN);
+        // The target is 3: what is in front of it does no harm.
+        let blamed = blamed(&insns, |log| {
+            replace(log, 2, &[mov(0), mov(1)])?;
+            replace(log, 9, &[mov(0), mov(1)])
+        })?;
+        assert_eq!(blamed, Some(9));
+        Ok(())
+    }
+
+    #[test]
+    fn backward_jump_of_a_patch_that_does_not_fit() -> Result {
+        let insns = jump_across(0, 40_000)?;
+        let blamed = blamed(&insns, |log| {
+            replace(log, 5, &[mov(0), mov(1)])?;
+            replace(log, 9, &[mov(0), mov(1)])?;
+            // Made when those in front of it have been made.
+            replace(log, 32_766, &[mov(0), ja(-32_767)])
+        })?;
+        assert_eq!(blamed, Some(32_766));
+        Ok(())
+    }
+
+    #[test]
+    fn jump_that_does_not_fit_until_it_is_replaced() -> Result {
+        let mut insns = jump_across(0, 40_000)?;
+        insns[32_770] = ja(i16::MIN);
+        let blamed = blamed(&insns, |log| {
+            replace(log, 9, &[mov(0), mov(1)])?;
+            replace(log, 32_770, &[mov(0)])
+        })?;
+        assert_eq!(blamed, Some(9));
+        Ok(())
+    }
+
+    #[test]
+    fn jump_behind_a_prefix_that_no_longer_fits() -> Result {
+        let insns = jump_across(i16::MAX, 40_000)?;
+        let blamed = blamed(&insns, |log| {
+            prepend(log, 0, &[mov(0)])?;
+            replace(log, 9, &[mov(0), mov(1)])
+        })?;
+        assert_eq!(blamed, Some(9));
+        Ok(())
+    }
+
+    #[test]
+    fn jump_behind_a_prefix_that_fits() -> Result {
+        let mut insns = jump_across(0, 40_000)?;
+        insns[20_000] = ja(5);
+        let blamed = blamed(&insns, |log| {
+            prepend(log, 20_000, &[mov(0), mov(1), mov(2)])
+        })?;
+        assert_eq!(blamed, None);
+        Ok(())
+    }
+
+    #[test]
+    fn jump_to_a_prefix_that_it_will_skip() -> Result {
+        let mut insns = jump_across(0, 40_000)?;
+        insns[32_767] = ja(i16::MIN);
+        // Behind the prefix it fits, but stock first has it lead in front.
+        let blamed = blamed(&insns, |log| prepend_behind(log, 0, &[mov(0)]))?;
+        assert_eq!(blamed, Some(0));
+        Ok(())
+    }
+
+    #[test]
     fn gotol_is_measured_in_32_bits() -> Result {
         let mut insns = jump_across(0, 40_000)?;
         insns[0] = gotol(i16::MAX.into());
