@@ -53,7 +53,7 @@ if [[ $action == --corpus ]]; then
 	merged=$(host_target)/corpus.merged
 	rm -rf "$merged"
 	mkdir "$merged"
-	run "$TOP/scripts/inroot.sh" "$fuzzer" -merge=1 -max_len=2048 "$merged" "$corpus" "$found" >"$LOGS/fuzz-corpus.log" 2>&1 ||
+	run "$TOP/scripts/inroot.sh" "$fuzzer" -set_cover_merge=1 -max_len=2048 "$merged" "$corpus" "$found" >"$LOGS/fuzz-corpus.log" 2>&1 ||
 		die "the corpus has a case that differs; log: $LOGS/fuzz-corpus.log"
 	rm -f "$corpus"/*
 	cp "$merged"/* "$corpus/"
