@@ -71,6 +71,30 @@ fn bytes_moved_by_replacements() {
 }
 
 #[test]
+fn log_of_a_pass_that_walks_backwards() {
+    let mut log = Log::new(9);
+    replace(&mut log, 5, 1);
+    replace(&mut log, 7, 1);
+    assert!(log.is_sorted());
+    replace(&mut log, 2, 1);
+    assert!(!log.is_sorted());
+    log.sort().expect("no two of the same insn");
+    assert!(log.is_sorted());
+}
+
+#[test]
+fn edits_by_insn() {
+    let mut log = Log::new(9);
+    prepend(&mut log, 2, 1);
+    remove(&mut log, 4, 3);
+    log.sort().expect("in order");
+    assert!(log.group_of(2).is_some());
+    assert!(log.group_of(3).is_none());
+    let sizes: Vec<_> = log.edits().iter().map(|e| log.insns(e).len()).collect();
+    assert_eq!(sizes, [1, 0]);
+}
+
+#[test]
 fn bytes_moved_by_removals() {
     assert_eq!(bytes_moved(10, false, |log| remove(log, 2, 3)), 5 * 8);
     assert_eq!(bytes_moved(10, false, |log| remove(log, 7, 3)), 0);
