@@ -10,8 +10,8 @@ rm -rf "$TOP/results"
 [[ -d $CACHE ]] || exit 0
 lock_cache
 # By name: the cache may be a directory that somebody else uses too.
-names=(build loader-'*' progs-'*' 'initramfs*')
-[[ ${1:-} != all ]] || names+=(toolroot-'*' bindgen-'*' src home log lock)
+names=(build host-'*' loader-'*' progs-'*' 'initramfs*')
+[[ ${1:-} != all ]] || names+=(toolroot-'*' bindgen-'*' cargo-mutants-'*' src home log lock)
 for name in "${names[@]}"; do
 	for path in "$CACHE"/$name; do
 		remove_tree "$path"
