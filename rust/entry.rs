@@ -22,6 +22,13 @@ use kernel::{
     prelude::*, //
 };
 
+/// Version of the contract that this code is written for. scripts/module.sh reads it too.
+const CONTRACT: u32 = 1;
+const _: () = assert!(
+    bindings::BPF_PATCHER_VERSION == CONTRACT,
+    "the kernel's include/linux/bpf_patcher.h has another version of the contract"
+);
+
 /// Opens a session on `prog`, or returns null if the kernel is to patch by itself (`mode=stock`).
 /// `-ENOMEM` as an error pointer.
 ///
@@ -184,7 +191,7 @@ impl Registration {
     pub(crate) fn new(module: &'static ThisModule) -> Result<Self> {
         // That each is of the type that the kernel's header says is checked here.
         let ops = bindings::bpf_patcher_ops {
-            version: bindings::BPF_PATCHER_VERSION,
+            version: CONTRACT,
             owner: module.as_ptr(),
             begin: Some(bpf_patcher_begin),
             replace: Some(bpf_patcher_replace),

@@ -24,10 +24,16 @@ pub(crate) struct Difference {
     pub(crate) what: &'static CStr,
     /// Index into it, of insns if it has to do with them.
     pub(crate) idx: usize,
+    /// What an insn array has there, with us and with stock.
+    pub(crate) xlated_off: Option<(u32, u32)>,
 }
 
 fn at(what: &'static CStr) -> impl Fn(usize) -> Difference {
-    move |idx| Difference { what, idx }
+    move |idx| Difference {
+        what,
+        idx,
+        xlated_off: None,
+    }
 }
 
 impl Difference {
@@ -67,8 +73,14 @@ fn same_aux(a: &InsnAux, b: &InsnAux) -> bool {
 pub(crate) fn first_difference(target: &mut Target, shadow: &Shadow) -> Option<Difference> {
     let mut arrays = None;
     target.for_each_insn_array(|i, values| {
-        arrays = arrays.take().or(differ(values, shadow.array(i), |a, b| {
+        let theirs = shadow.array(i);
+        let found = differ(values, theirs, |a, b| {
             (a.orig_off, a.xlated_off) == (b.orig_off, b.xlated_off)
+        });
+        // Both are copies of one array.
+        arrays = arrays.take().or(found.map(|idx| Difference {
+            xlated_off: Some((values[idx].xlated_off, theirs[idx].xlated_off)),
+            ..at(c"insn array")(idx)
         }));
     });
 
@@ -78,7 +90,7 @@ pub(crate) fn first_difference(target: &mut Target, shadow: &Shadow) -> Option<D
             (Some(a), Some(b)) => differ_verified(a, b, ours.insns.len()),
             _ => None,
         })
-        .or(arrays.map(at(c"insn array")))
+        .or(arrays)
 }
 
 fn differ_program(a: &State<'_>, b: &State<'_>) -> Option<Difference> {

@@ -128,6 +128,9 @@ pub(super) fn dump(
         };
         pr_err!("verify:   stock: {why}, insn {}\n", stopped.idx);
     }
+    if let Some((ours, stock)) = difference.xlated_off {
+        pr_err!("verify:   xlated_off {ours}, with stock {stock}\n");
+    }
     for (name, state) in [("patcher", &a), ("stock", &b)] {
         show(name, state, difference, pass);
     }
