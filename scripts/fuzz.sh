@@ -44,9 +44,7 @@ flags=(-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-arg
 note "the fuzzer"
 RUSTFLAGS=${flags[*]} host_cargo fuzz cargo build --quiet --release --locked --jobs "$JOBS" --target "$HOST_TRIPLE" -p host-fuzz ||
 	die "the fuzzer cannot be built"
-# Long programs come and go with every case: giving their memory back each time would take half of the time.
-tunables=glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=1073741824
-fuzzer=("$TOP/scripts/inroot.sh" env GLIBC_TUNABLES="$tunables" "$(host_target)/fuzz/$HOST_TRIPLE/release/host-fuzz")
+fuzzer=("$TOP/scripts/inroot.sh" env GLIBC_TUNABLES="$HOST_MALLOC" "$(host_target)/fuzz/$HOST_TRIPLE/release/host-fuzz")
 found=$(host_target)/corpus
 corpus=$HOST_CRATE/fuzz/corpus
 mkdir -p "$found" "$corpus" "$TOP/results/fuzz"

@@ -11,6 +11,9 @@ CARGO_MUTANTS_VERSION=27.1.0
 HOST_CRATE=$TOP/selftests/host
 # shellcheck disable=SC2034
 HOST_TRIPLE=x86_64-unknown-linux-gnu
+# Long programs come and go with every case: giving their memory back each time would take half of the time.
+# shellcheck disable=SC2034
+HOST_MALLOC=glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=1073741824
 
 host_target() { echo "$CACHE/host-$(toolroot_key)"; }
 mutants_path() { echo "$CACHE/cargo-mutants-$CARGO_MUTANTS_VERSION-$(toolroot_key)"; }

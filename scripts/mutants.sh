@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # mutants.sh [FILE...]: changes the engine in every small way that cargo-mutants knows, one at a time, and runs the host's tests
-# on each. Fails if they pass for a change that selftests/host/mutants.allow does not explain. FILE is one of rust/, such as jumps.rs.
+# on each. Fails if they pass for a change that selftests/host/mutants.allow does not explain, or if that explains one which
+# they notice. FILE is one of rust/, such as jumps.rs.
 
 # shellcheck source=scripts/host-crate.sh
 source "$(dirname "$0")/host-crate.sh"
@@ -36,6 +37,8 @@ fi
 # cargo-mutants changes files of one crate only, so it gets a copy of crate and engine in which the paths are shorter.
 work=$(host_target)/mutants
 mkdir -p "$work"
+exec {lock}>"$work/lock"
+flock -n "$lock" || die "another run of mutants.sh works in $work; wait for it"
 rm -rf "$work/copy"
 cp -r "$HOST_CRATE" "$work/copy"
 cp -r "$TOP/rust" "$work/copy/src/engine"
@@ -48,10 +51,12 @@ note "mutants of the engine (log: $log)"
 heartbeat mutants "$log" "$SECONDS" &
 beat=$!
 status=0
+# Hundreds of builds and runs: of the tests alone, without line numbers, with fewer random cases and memory that is kept.
+settings=(TMPDIR="$work" CARGO_PROFILE_DEV_DEBUG=0 RANDOM_CASES=1000 GLIBC_TUNABLES="$HOST_MALLOC")
 # Status 2 is survivors, 3 is timeouts, which count as noticed.
-host_cargo mutants env TMPDIR="$work" "$(mutants_path)/bin/cargo-mutants" mutants --dir "$work/copy" --output "$work" "${files[@]}" \
-	--package host --jobs "${MUTANTS_JOBS:-1}" --timeout 60 --no-shuffle --colors never --caught --unviable \
-	--cargo-test-arg=--lib --baseline run >>"$log" 2>&1 || status=$?
+host_cargo mutants env "${settings[@]}" "$(mutants_path)/bin/cargo-mutants" mutants --dir "$work/copy" --output "$work" \
+	"${files[@]}" --package host --jobs "${MUTANTS_JOBS:-1}" --timeout 20 --build-timeout 600 --no-shuffle --colors never \
+	--caught --unviable --cargo-arg=--lib --baseline run >>"$log" 2>&1 || status=$?
 kill "$beat" 2>/dev/null || true
 wait "$beat" 2>/dev/null || true
 ((status == 0 || status == 2 || status == 3)) || {
@@ -59,10 +64,10 @@ wait "$beat" 2>/dev/null || true
 	die "cargo-mutants failed (status $status); log: $log"
 }
 
-run "$TOP/scripts/inroot.sh" python3 - "$work/mutants.out" "$allow" "$TOP/results/mutants.txt" <<'END'
-import re, sys
+run "$TOP/scripts/inroot.sh" python3 - "$work/mutants.out" "$allow" "$TOP/results/mutants.txt" "$@" <<'END'
+import collections, re, sys
 
-out, allow_path, result = sys.argv[1:]
+out, allow_path, result, *files = sys.argv[1:]
 
 
 def lines(name):
@@ -74,7 +79,8 @@ def key(mutant):
     return re.sub(r"^src/engine/([a-z]+\.rs):\d+:\d+: ", r"\1: ", mutant)
 
 
-allowed, reason = {}, None
+# A line explains one mutant; those that differ in nothing but their place have a line each.
+allowed, reason = collections.Counter(), None
 for line in open(allow_path):
     line = line.strip()
     if line.startswith("#"):
@@ -83,18 +89,20 @@ for line in open(allow_path):
         reason = None
     elif reason is None:
         sys.exit(f"error: {allow_path}: no reason above: {line}")
-    else:
-        allowed[line] = False
+    elif not files or line.split(":")[0] in files:
+        allowed[line] += 1
 
-missed = [key(m) for m in lines("missed")]
+missed = collections.Counter(key(m) for m in lines("missed"))
 caught, timeout, unviable = (len(lines(n)) for n in ("caught", "timeout", "unviable"))
-unexplained = [m for m in missed if m not in allowed]
-viable = caught + timeout + len(missed)
+unexplained, unneeded = missed - allowed, allowed - missed
+viable = caught + timeout + missed.total()
 summary = (f"mutants: {viable} that compile, {caught + timeout} noticed ({timeout} by running for ever), "
-           f"{len(missed) - len(unexplained)} survive for a reason, {len(unexplained)} unexplained; {unviable} do not compile")
-for mutant in unexplained:
+           f"{(missed & allowed).total()} survive for a reason, {unexplained.total()} unexplained; {unviable} do not compile")
+for mutant in unexplained.elements():
     print(f"survives: {mutant}")
+for mutant in unneeded.elements():
+    print(f"noticed, though {allow_path} explains it: {mutant}")
 print(summary)
-open(result, "w").write("\n".join(missed + [summary, ""]))
-sys.exit(1 if unexplained else 0)
+open(result, "w").write("\n".join([*missed.elements(), summary, ""]))
+sys.exit(1 if unexplained or unneeded else 0)
 END

@@ -4,13 +4,20 @@
 
 use crate::{check, random_bytes, Tally};
 
-/// A few seconds of them.
+/// A few seconds of them, unless `RANDOM_CASES` says how many.
 const CASES: u64 = 5_000;
+
+fn cases() -> u64 {
+    match std::env::var("RANDOM_CASES") {
+        Ok(n) => n.parse().expect("RANDOM_CASES is a number"),
+        Err(_) => CASES,
+    }
+}
 
 #[test]
 fn random() {
     let mut tally = Tally::default();
-    for seed in 0..CASES {
+    for seed in 0..cases() {
         let bytes = random_bytes(seed);
         tally += std::panic::catch_unwind(|| check(&bytes))
             .unwrap_or_else(|_| panic!("random case {seed} differs"));

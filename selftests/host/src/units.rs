@@ -4,9 +4,11 @@
 //! no program of a test reaches.
 
 use crate::{
-    abi::{self, Insn},
+    abi::{self, Insn, Subprog},
     host::Host,
+    jumps,
     layout::Layout,
+    linfo,
     log::{Kind, Log},
     model::Meta,
     stubs::ABORT,
@@ -167,7 +169,42 @@ fn no_memory_for_an_edit() {
         assert_eq!(again(), Err(EINVAL));
         assert_eq!(log.edits().len(), 1);
         assert_eq!(log.insns(&log.edits()[0]).len(), 2);
+        // What failed has left nothing behind.
+        assert_eq!(log.bytes(), 16 + 2 * 8);
     }
+}
+
+#[test]
+fn zeroed_arrays() {
+    assert_eq!(abi::zeroed::<u32>(3).as_deref(), Ok(&[0, 0, 0][..]));
+    fail_nth(1);
+    assert_eq!(abi::zeroed::<u32>(3), Err(ENOMEM));
+}
+
+#[test]
+fn jump_to_the_next_insn_in_place_of_which_many_come() {
+    // It is gone before it would have to reach behind them.
+    let ja = Insn {
+        code: (abi::JMP | abi::JA) as u8,
+        ..Default::default()
+    };
+    let mut log = Log::new(2);
+    replace(&mut log, 0, 32_769);
+    let layout = Layout::new(&log).expect("memory");
+    assert!(jumps::check(&[ja, Insn::default()], &layout, &log).is_ok());
+}
+
+#[test]
+fn subprogs_without_line_info() {
+    let mut log = Log::new(9);
+    remove(&mut log, 2, 3);
+    let layout = Layout::new(&log).expect("memory");
+    let mut subprogs = [Subprog {
+        linfo_idx: 7,
+        ..Zeroable::zeroed()
+    }];
+    linfo::adjust_subprogs(&mut subprogs, &[], &layout);
+    assert_eq!(subprogs[0].linfo_idx, 7);
 }
 
 #[test]

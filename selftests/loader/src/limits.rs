@@ -27,7 +27,7 @@ const MAY_GOTOS: usize = 8_000;
 /// Times that a load is killed in each mode.
 const KILLS: u32 = 8;
 /// A process that is killed is gone within this.
-const PROMPT: Duration = Duration::from_secs(2);
+const PROMPT: Duration = Duration::from_secs(10);
 /// Loads of stock that would take minutes are killed within this.
 const STOCK: Duration = Duration::from_secs(2);
 /// Bytes of memory that may be gone in the end: a leaked program of these is 38 MB with its aux data.
@@ -157,7 +157,7 @@ fn quick(switch: &mut Switch) -> io::Result<bool> {
     for spec in [nops(), nops_in_front()] {
         let other = twin(&spec);
         let best = |spec| {
-            let times = (0..3).map(|_| bpf::load(spec).map(|(_, took)| took));
+            let times = (0..5).map(|_| bpf::load(spec).map(|(_, took)| took));
             times
                 .collect::<io::Result<Vec<_>>>()
                 .map(|times| times.into_iter().min().unwrap_or_default())
