@@ -243,10 +243,13 @@ pub(crate) fn check(
                 };
                 if too_far(layout, r, |r| patched(layout, edit, k, base + k, insn, r)) {
                     let distance = r.distance(insn);
-                    // A patch is made when what is in front of it has been patched.
+                    // A patch is made when what is in front of it has been patched. What is patched
+                    // into the same place later comes behind it.
+                    let alone = base + edit.cnt + u32::from(edit.kind == Kind::Prepend);
+                    let distance_then = distance + i64::from(layout.start(edit.idx + 1) - alone);
                     blame(match target(edit, k, distance) {
-                        Some(target) if target > edit.idx.into() => {
-                            culprit(layout, edit.idx, target, distance)
+                        Some(target) if target > edit.idx.into() && r.fits(distance_then) => {
+                            culprit(layout, edit.idx, target, distance_then)
                         }
                         _ => edit.idx,
                     });

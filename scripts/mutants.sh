@@ -48,7 +48,7 @@ log=$LOGS/mutants.log
 mkdir -p "$LOGS" "$TOP/results"
 note "mutants of the engine (log: $log)"
 : >"$log"
-heartbeat mutants "$log" "$SECONDS" &
+heartbeat mutants "$log" "$SECONDS" {lock}>&- &
 beat=$!
 status=0
 # Hundreds of builds and runs: of the tests alone, without line numbers, with fewer random cases and memory that is kept.

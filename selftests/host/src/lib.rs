@@ -55,4 +55,6 @@ mod cases;
 #[cfg(test)]
 mod kunit;
 #[cfg(test)]
+mod reach;
+#[cfg(test)]
 mod units;

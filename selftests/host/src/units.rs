@@ -6,7 +6,6 @@
 use crate::{
     abi::{self, Insn, Subprog},
     host::Host,
-    jumps,
     layout::Layout,
     linfo,
     log::{Kind, Log},
@@ -179,19 +178,6 @@ fn zeroed_arrays() {
     assert_eq!(abi::zeroed::<u32>(3).as_deref(), Ok(&[0, 0, 0][..]));
     fail_nth(1);
     assert_eq!(abi::zeroed::<u32>(3), Err(ENOMEM));
-}
-
-#[test]
-fn jump_to_the_next_insn_in_place_of_which_many_come() {
-    // It is gone before it would have to reach behind them.
-    let ja = Insn {
-        code: (abi::JMP | abi::JA) as u8,
-        ..Default::default()
-    };
-    let mut log = Log::new(2);
-    replace(&mut log, 0, 32_769);
-    let layout = Layout::new(&log).expect("memory");
-    assert!(jumps::check(&[ja, Insn::default()], &layout, &log).is_ok());
 }
 
 #[test]
