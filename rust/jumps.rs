@@ -189,16 +189,6 @@ pub(crate) struct TooFar {
     pub(crate) idx: u32,
 }
 
-/// Does the reference `r`, whose distance is `distance` of it, not fit? A jump that skips a prefix has
-/// to reach that too, as without a session it is redirected after it was adjusted.
-fn too_far(layout: &Layout<'_>, r: Reference, distance: impl Fn(Reference) -> i64) -> bool {
-    let in_front = Reference {
-        is_jump: false,
-        ..r
-    };
-    !r.fits(distance(r)) || (layout.has_behind && !r.fits(distance(in_front)))
-}
-
 /// Checks that every reference of the old program `insns`, and of what is patched into it, fits
 /// its field in the new one.
 pub(crate) fn check(
@@ -216,14 +206,13 @@ pub(crate) fn check(
     let check_kept = |old: u32, pos: u32, blame: &mut dyn FnMut(u32)| {
         let insn = &insns[old as usize];
         if let Some(r) = Reference::of(insn) {
-            if too_far(layout, r, |r| kept(layout, old, pos, insn, r)) {
-                let distance = r.distance(insn);
-                blame(culprit(
-                    layout,
-                    old,
-                    i64::from(old) + 1 + distance,
-                    distance,
-                ));
+            let distance = r.distance(insn);
+            let target = i64::from(old) + 1 + distance;
+            // Without a session, a jump back to an insn leads to all that is put in front of it until
+            // it is redirected. Nothing behind that insn has been patched by then.
+            let in_front = distance - (layout.land_jump(target) - layout.land(target));
+            if !r.fits(in_front) || !r.fits(kept(layout, old, pos, insn, r)) {
+                blame(culprit(layout, old, target, distance));
             }
         }
     };
@@ -241,7 +230,7 @@ pub(crate) fn check(
                 let Some(r) = Reference::of(insn) else {
                     continue;
                 };
-                if too_far(layout, r, |r| patched(layout, edit, k, base + k, insn, r)) {
+                if !r.fits(patched(layout, edit, k, base + k, insn, r)) {
                     let distance = r.distance(insn);
                     // A patch is made when what is in front of it has been patched. What is patched
                     // into the same place later comes behind it.

@@ -114,12 +114,12 @@ fn record(log: &mut Log, taken: &[Edit], edit: &Edit, fail: u8) -> bool {
 }
 
 /// Is it the first edit after which a jump does not fit that is to blame? Where a pass removes, an
-/// edit may bring a jump back within reach; where jumps skip what is put in front, stock first has
-/// them lead to that, and may refuse what would fit in the end.
+/// edit may bring a jump back within reach; where jumps skip what is put in front, the engine does
+/// not tell when that counted.
 fn blame_is_told(taken: &[Edit]) -> bool {
     let only_grows =
         |e: &Edit| !matches!(e.kind, Kind::Remove { .. } | Kind::Prepend { behind: true });
-    taken.iter().all(only_grows) && taken.windows(2).all(|w| w[0].idx <= w[1].idx)
+    taken.iter().all(only_grows)
 }
 
 fn session(host: &mut Host, model: &mut Model, edits: &[Edit], fail: u8, tally: &mut Tally) {
@@ -150,11 +150,9 @@ fn session(host: &mut Host, model: &mut Model, edits: &[Edit], fail: u8, tally: 
         return compare(host, model);
     }
 
-    // Nothing depends on the order in which edits were recorded but what references into removed
-    // runs come to, which is as if it had been from the front.
-    if taken.iter().any(|e| matches!(e.kind, Kind::Remove { .. })) {
-        taken.sort_by_key(|e| e.idx);
-    }
+    // Little depends on the order in which edits were recorded: what references into removed runs
+    // come to, and whether a jump does not fit until it is replaced. Both are as from the front.
+    taken.sort_by_key(|e| e.idx);
     match (result, model.session(&taken)) {
         (Ok(()), Ok(())) => {}
         (Err(refused), Err(too_far)) => {

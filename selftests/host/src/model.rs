@@ -123,6 +123,12 @@ pub(crate) struct TooFar {
     pub(crate) idx: u32,
 }
 
+/// Is `edit` the last of those in front of its insn that jumps skip? Only then are they redirected.
+fn is_last_behind(edit: &Edit, rest: &[Edit]) -> bool {
+    let is_behind = |e: &Edit| matches!(e.kind, Kind::Prepend { behind: true });
+    is_behind(edit) && !rest.iter().any(|e| e.idx == edit.idx && is_behind(e))
+}
+
 #[derive(Clone)]
 pub(crate) struct Model {
     pub(crate) slots: Vec<Slot>,
@@ -160,26 +166,32 @@ impl Model {
         }
     }
 
-    /// Does the edits in this order. Changes nothing if a reference does not fit in the end.
+    /// Does the edits in this order. Changes nothing if a reference does not fit: in the end, or, in
+    /// a session that removes nothing, after some edit.
     pub(crate) fn session(&mut self, edits: &[Edit]) -> Result<(), TooFar> {
         let mut next = self.clone();
         next.begin();
         let mut blamed = None;
-        for edit in edits {
+        for (i, edit) in edits.iter().enumerate() {
             match edit.kind {
-                Kind::Prepend { behind } => next.prepend(edit, behind),
+                Kind::Prepend { .. } => next.prepend(edit),
                 Kind::Replace { to_body } => next.replace(edit, to_body),
                 Kind::Remove { cnt } => next.remove(edit.idx, cnt),
             }
-            // No need to look where nothing can be that far away.
-            if blamed.is_none() && next.slots.len() > 32_767 && !next.fits() {
+            let mut fits = next.fits();
+            if is_last_behind(edit, &edits[i + 1..]) {
+                let entry = &mut next.entries[edit.idx as usize];
+                entry.jump = entry.body;
+                fits &= next.fits();
+            }
+            if blamed.is_none() && !fits {
                 blamed = Some(edit.idx);
             }
         }
-        if !next.fits() {
-            return Err(TooFar {
-                idx: blamed.unwrap_or(0),
-            });
+        let removes = edits.iter().any(|e| matches!(e.kind, Kind::Remove { .. }));
+        match blamed {
+            Some(idx) if !removes || !next.fits() => return Err(TooFar { idx }),
+            _ => {}
         }
         next.write_back();
         *self = next;
@@ -272,7 +284,7 @@ impl Model {
         group[0].aux.indirect_target = aux.indirect_target;
     }
 
-    fn prepend(&mut self, edit: &Edit, behind: bool) {
+    fn prepend(&mut self, edit: &Edit) {
         let at = self.position_of_old(edit.idx);
         let mut old = self.slots[at].clone();
         let idx = i64::from(edit.idx);
@@ -301,9 +313,7 @@ impl Model {
         if entry.front == old.id {
             entry.front = first;
         }
-        if behind {
-            entry.jump = old.id;
-        } else if entry.jump == old.id {
+        if entry.jump == old.id {
             entry.jump = first;
         }
 
@@ -381,8 +391,9 @@ impl Model {
         self.slots.iter().enumerate().filter_map(distance).collect()
     }
 
+    /// Does each reference fit? Where nothing is that far away there is no need to look.
     fn fits(&self) -> bool {
-        self.distances().iter().all(|(_, r, d)| r.fits(*d))
+        self.slots.len() <= 32_767 || self.distances().iter().all(|(_, r, d)| r.fits(*d))
     }
 
     fn write_back(&mut self) {

@@ -27,7 +27,9 @@ fn blamed(insns: &[Insn], edits: &[(Kind, u32, &[Insn])]) -> Option<u32> {
     program.resize(40_000, Insn::default());
     let mut log = Log::new(program.len() as u32);
     for &(kind, idx, patch) in edits {
-        log.record(kind, idx, patch.len() as u32, patch, 0)
+        // Jumps skip what is put in front of the first insn, as they do a prologue.
+        let flags = if idx == 0 { abi::F_JUMPS_BEHIND } else { 0 };
+        log.record(kind, idx, patch.len() as u32, patch, flags as u8)
             .expect("a valid edit");
     }
     let layout = Layout::new(&log).expect("memory");
@@ -69,4 +71,23 @@ fn jump_in_front_of_an_insn_that_is_replaced() {
     ];
     assert_eq!(blamed(&[], &edits), Some(11));
     assert_eq!(blamed(&[], &edits[..3]), None);
+}
+
+#[test]
+fn jump_to_a_prologue_that_it_will_skip() {
+    let three = [Insn::default(); 3];
+    let many = [Insn::default(); 9];
+    let mut insns = vec![Insn::default(); 32_761];
+    insns[32_760] = ja(-32_761);
+    let prologue = (Kind::Prepend, 0, &three[..]);
+    // It has to reach in front of the prologue as long as nothing else is there.
+    assert_eq!(
+        blamed(&insns, &[prologue, (Kind::Replace, 5, &many[..8])]),
+        None
+    );
+    assert_eq!(
+        blamed(&insns, &[prologue, (Kind::Replace, 5, &many)]),
+        Some(5)
+    );
+    assert_eq!(blamed(&insns, &[(Kind::Prepend, 0, &many)]), Some(0));
 }

@@ -181,6 +181,19 @@ fn zeroed_arrays() {
 }
 
 #[test]
+fn jump_that_comes_to_lead_to_itself() {
+    let mut program = vec![(Insn::default(), Zeroable::zeroed()); 9];
+    program[5].0.code = (abi::JMP | abi::JA) as u8;
+    program[5].0.off = -3;
+    let mut host = Host::new(&program, &Meta::default(), false, |_| false);
+    let mut log = Log::new(9);
+    remove(&mut log, 3, 2);
+    prepend(&mut log, 5, 2);
+    assert_eq!(host.session(&mut log), Ok(()));
+    assert_eq!(host.insns[5].off, -1);
+}
+
+#[test]
 fn subprogs_without_line_info() {
     let mut log = Log::new(9);
     remove(&mut log, 2, 3);

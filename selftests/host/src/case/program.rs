@@ -76,11 +76,15 @@ fn distance(at: u32, to: i64) -> i64 {
 /// What insn `at` refers to.
 fn target(b: &mut Bytes<'_>, at: u32, len: u32) -> i64 {
     match b.byte() {
-        // As far as 16 bits tell, or almost.
-        far @ 200..=227 if len > 0x7fff => i64::from(at) + 0x8000 - i64::from(far - 200),
-        far @ 228..=249 if len > 0x7fff => i64::from(at) - 0x7fff + i64::from(far - 228),
-        // Out of the program, as in nothing verified. Not in long ones: what is out of reach then is
-        // known to be cut.
+        // As far as 16 bits tell, or almost, where the program goes that far.
+        far @ 200..=227 if at + 0x8000 - u32::from(far - 200) < len => {
+            (at + 0x8000 - u32::from(far - 200)).into()
+        }
+        far @ 228..=249 if at + u32::from(far - 228) >= 0x7fff => {
+            (at + u32::from(far - 228) - 0x7fff).into()
+        }
+        // Out of the program, as in nothing verified. Not in long ones: there, nothing that is in the
+        // program is out of reach before edits.
         250 | 251 if len > 0x7fff => b.below(len).into(),
         250 => -1 - i64::from(b.below(4)),
         251 => i64::from(len + b.below(4)),
@@ -100,7 +104,12 @@ fn insns(b: &mut Bytes<'_>, len: u32) -> Vec<Insn> {
     }
     let mut insns: Vec<_> = (0..len).map(|at| any(0, 0, at)).collect();
     for _ in 0..b.below(24) {
-        let at = b.below(len);
+        let at = match b.below(len) {
+            // Half of them where they can be far from the other end.
+            any if any % 4 == 0 => any / 4 % 256,
+            any if any % 4 == 1 => len - 1 - any / 4 % 256,
+            any => any,
+        };
         let kind = b.byte();
         insns[at as usize] = any(kind, distance(at, target(b, at, len)), at);
     }
