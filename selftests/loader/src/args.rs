@@ -30,6 +30,8 @@ pub enum Command {
     /// Loads what `limits` is to kill
     #[command(hide = true)]
     Victim,
+    /// The same programs over and over until a file appears; fails if a load does, or gives something else
+    Reload(ReloadArgs),
     /// Random programs that use everything that is rewritten; fails on a difference
     Random(RandomArgs),
 }
@@ -82,6 +84,13 @@ pub struct DumpArgs {
     /// Directory with BPF objects (*.o)
     #[arg(long, default_value = "/progs")]
     pub progs: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub struct ReloadArgs {
+    /// The file that ends it
+    #[arg(long)]
+    pub until: PathBuf,
 }
 
 #[derive(clap::Args)]

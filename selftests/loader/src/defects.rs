@@ -25,6 +25,10 @@ use crate::skb::{LEN, PROTOCOL};
 use crate::sysctl::Setting;
 use crate::unpriv;
 
+/// What bpf(2) says when there is neither a JIT that can nor an interpreter: `ENOTSUPP` of the kernel's `linux/errno.h`, which is not
+/// among the C library's.
+const ENOTSUPP: i32 = 524;
+
 /// What became of a program.
 enum Outcome {
     Loaded {
@@ -41,8 +45,8 @@ struct Defect {
     spec: Spec,
     /// What it returns when it is run; only what is right is run.
     returns: Option<u32>,
-    /// Does this kernel, which makes this of it, rewrite what the defect is about?
-    here: fn(&Outcome) -> bool,
+    /// Why this kernel, which makes this of it, cannot show the defect.
+    absent: fn(&Outcome) -> Option<&'static str>,
     /// Is the outcome what it has to be?
     right: fn(&Outcome) -> bool,
 }
@@ -87,7 +91,7 @@ fn backward_call() -> Defect {
                 exit(),
             ],
         ),
-        here: |_| true,
+        absent: |_| None,
         right: |outcome| match outcome {
             Outcome::Loaded { insns, .. } => callee_of(insns) == Some(mov(0, 7)),
             Outcome::Refused(..) => false,
@@ -141,10 +145,11 @@ fn backward_jump_behind_barrier() -> Defect {
         name,
         returns: None,
         spec,
-        // Where the processor needs no barriers there are none.
-        here: |outcome| match outcome {
-            Outcome::Loaded { insns, .. } => insns.iter().any(|insn| insn.code == NOSPEC),
-            Outcome::Refused(..) => true,
+        absent: |outcome| match outcome {
+            Outcome::Loaded { insns, .. } if !insns.iter().any(|insn| insn.code == NOSPEC) => {
+                Some("the processor needs no barriers")
+            }
+            _ => None,
         },
         right: |outcome| match outcome {
             Outcome::Loaded { insns, .. } => {
@@ -166,7 +171,7 @@ fn far_may_goto() -> Defect {
         name,
         returns: None,
         spec: spec(BPF_PROG_TYPE_SCHED_CLS, name, insns),
-        here: |_| true,
+        absent: |_| None,
         right: |outcome| match outcome {
             Outcome::Loaded { .. } => false,
             Outcome::Refused(_, reason) => reason.contains("cannot be patched due to 16-bit range"),
@@ -187,7 +192,10 @@ fn blinding_rollback(btf: &Btf) -> Defect {
         name,
         returns: None,
         spec,
-        here: |_| true,
+        absent: |outcome| match outcome {
+            Outcome::Refused(ENOTSUPP, _) => Some("there is no interpreter to take over"),
+            _ => None,
+        },
         right: |outcome| match outcome {
             Outcome::Loaded { insns, lines, .. } => insns.len() == 4 && *lines == [0, 1, 2, 3],
             Outcome::Refused(..) => false,
@@ -236,11 +244,8 @@ fn show(switch: &mut Switch, defect: &Defect, tally: &mut Tally) -> io::Result<(
     for &mode in switch.modes() {
         switch.set(mode)?;
         let (outcome, prog) = load(&defect.spec)?;
-        if !(defect.here)(&outcome) {
-            out::progress(&format!(
-                "{}: not here, this kernel does not rewrite it",
-                defect.name
-            ));
+        if let Some(reason) = (defect.absent)(&outcome) {
+            out::progress(&format!("{}: not here, {reason}", defect.name));
             return Ok(());
         }
         let mut right = (defect.right)(&outcome);

@@ -30,6 +30,11 @@ fn filter(name: &str, n: usize, field: i16) -> Spec {
     }
 }
 
+/// The program of a row: `n` loads that become three instructions each.
+pub fn conversions(n: usize) -> Spec {
+    filter("ladder", n, skb::IFINDEX)
+}
+
 /// Loads a row takes in each mode when the user does not say: fewer where one takes long.
 fn default_rounds(n: usize, both: bool) -> usize {
     match (n, both) {
@@ -112,7 +117,7 @@ pub fn row(
         twin: Some(&twin),
         plant,
     };
-    let spec = filter("ladder", n, skb::IFINDEX);
+    let spec = conversions(n);
     let row = measure::run(switch, &spec, &plan)?;
     let good = row.loaded && row.identical != Some(false) && row.rewritten && !row.missed();
     json.extend(row.json);

@@ -26,6 +26,7 @@ mod object;
 mod out;
 mod programs;
 mod random;
+mod reload;
 mod skb;
 mod sysctl;
 mod unpriv;
@@ -74,6 +75,7 @@ fn run() -> u8 {
         Command::Limits => limits::run(),
         Command::Victim => limits::victim(),
         Command::Random(args) => random::run(&args),
+        Command::Reload(args) => reload::run(&args),
     };
     match result {
         Ok(true) => OK,
