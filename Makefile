@@ -4,7 +4,10 @@
 
 # Variables, all optional:
 #   KSRC=<tree or tarball>     the user's own kernel source instead of the packaged one; never modified
-#   KDIR=<kernel build dir>    for `make module`: the user's own patched kernel
+#   KDIR=<kernel build dir>    for `make module` and `make install`: the user's own patched kernel; the running one's if not set
+#   CMD='<command>'            for `make vm`: run it there, and end with its status; without it there is a shell
+#   KIND=vm|vm-lean|vm-interp  for `make vm`: the CI's configuration, the same without debugging, or that with the interpreter
+#   MODE=<mode>                for `make vm`: patcher, stock or verify; none loads no module
 #   FULL=1                     `make run` also runs the ladder's slow stock rows (about 12 minutes)
 #   BPF_PATCHER_CACHE=<dir>    where everything heavy is kept
 #   JOBS=<n>                   parallel jobs
@@ -13,7 +16,12 @@
 FULL ?=
 INITRD ?=
 ARGS ?=
-export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME
+CMD ?=
+# As it is: a dollar sign is the command's.
+override CMD := $(value CMD)
+KIND ?= vm
+MODE ?=
+export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME CMD MODE ONLY
 
 # Scripts end when make is killed.
 RUN := @setpriv --pdeathsig TERM --
@@ -61,6 +69,14 @@ uml: ## boot that kernel: make uml INITRD=<cpio> ARGS='...' (ARGS go to its init
 	$(RUN) scripts/kernel.sh um
 	$(RUN) scripts/uml.sh "$$(scripts/where.sh uml)" '$(INITRD)' $(ARGS)
 
+.PHONY: vm
+vm: ## boot the CI's kernel in QEMU, with the module: a shell in the kernel's test suites, or CMD='...'
+	$(RUN) scripts/vm.sh '$(KIND)'
+
+.PHONY: selftests
+selftests: ## the kernel's own test suites in every mode, in virtual machines, compared with stock (many hours)
+	$(RUN) scripts/selftests.sh
+
 .PHONY: where
 where: ## the cached artefacts, `name path` a line, - for what is not there
 	$(RUN) scripts/where.sh
@@ -76,6 +92,10 @@ kernel: ## build the patched User-mode Linux kernel
 .PHONY: module
 module: ## build the module for one's own patched kernel: make module KDIR=<its build directory>
 	$(RUN) scripts/module.sh
+
+.PHONY: install
+install: ## build that module and put it where modprobe finds it; INSTALL_MOD_PATH=<dir> as in the kernel's build
+	$(RUN) scripts/module.sh install
 
 .PHONY: fmt
 fmt: ## format the Rust sources

@@ -1,13 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kernel.sh um|um-stock: builds the patched or the unpatched User-mode Linux kernel in the cache.
+# kernel.sh KIND: builds a kernel in the cache; config_fragments in paths.sh says which kinds there are.
 # Changed module sources or a changed series rebuild only what depends on them; a killed build goes on where it was.
 
 # shellcheck source=scripts/paths.sh
 source "$(dirname "$0")/paths.sh"
 
-kmake() { run "$TOP/scripts/inroot.sh" make -C "$source" O="$build" "${KERNEL_MAKE_ARGS[@]}" "$@"; }
+kmake() {
+	local args
+	mapfile -t args < <(kernel_make_args "$kind")
+	run "$TOP/scripts/inroot.sh" make -C "$source" O="$build" "${args[@]}" "$@"
+}
 
 # Only files whose content differs change, and get a new time whatever the checkout's times are.
 sync_module() {
@@ -18,16 +22,21 @@ sync_module() {
 }
 
 configure() {
-	local fragments line
-	source=$1 build=$2
-	shift 2
-	fragments=("$@")
+	local base=() fragments line
+	kind=$1 source=$2 build=$3
+	mapfile -t fragments < <(config_fragments "$kind")
 	mkdir -p "$build"
-	[[ $build != */um-stock-* ]] && sync_module
-	kmake defconfig
-	(cd "$build" && run "$TOP/scripts/inroot.sh" "$source/scripts/kconfig/merge_config.sh" -m .config "${fragments[@]}")
+	[[ $kind != um ]] || sync_module
+	if [[ $kind == vm* ]]; then
+		# As the CI does it: its own files on an empty one.
+		base=("$source"/tools/testing/selftests/bpf/config{,.vm,.x86_64})
+		: >"$build/.config"
+	else
+		kmake defconfig
+	fi
+	(cd "$build" && run "$TOP/scripts/inroot.sh" "$source/scripts/kconfig/merge_config.sh" -m .config "${base[@]}" "${fragments[@]}")
 	kmake olddefconfig
-	# Kconfig drops what it cannot satisfy without a word.
+	# Kconfig drops what it cannot satisfy without a word. Of two fragments the later one counts.
 	while read -r line; do
 		case $line in
 		CONFIG_*) grep -qxF "$line" "$build/.config" ;;
@@ -36,11 +45,12 @@ configure() {
 			echo "refused: the configuration did not take '$line' (a missing dependency, or a KSRC without the option)"
 			exit 1
 		}
-	done < <(cat "${fragments[@]}")
+	done < <(awk 'match($0, /^(# )?CONFIG_[A-Za-z0-9_]+/) { line[$1 == "#" ? $2 : substr($0, 1, index($0, "=") - 1)] = $0 }
+		END { for (name in line) print line[name] }' "${fragments[@]}")
 }
 
 compile() {
-	source=$1 build=$2
+	kind=$1 source=$2 build=$3
 	touch "$build/.bpf-patcher.start"
 	kmake -j"$JOBS"
 }
@@ -50,7 +60,8 @@ kind=${1:-um}
 case $kind in
 um) variant=patched name="patched kernel" ;;
 um-stock) variant=stock name="unpatched kernel" ;;
-*) die "usage: kernel.sh um|um-stock" ;;
+vm | vm-lean | vm-interp) variant=patched name="virtual machine's kernel ($kind)" ;;
+*) die "usage: kernel.sh um|um-stock|vm|vm-lean|vm-interp" ;;
 esac
 
 lock_cache
@@ -64,11 +75,12 @@ stamp=$build/.bpf-patcher.stamp
 want=$(kernel_stamp "$kind")
 [[ $(cat "$stamp" 2>/dev/null) != "$want" ]] || exit 0
 
-[[ -d $build ]] || need_disk 1500 "the $name"
+size=1500
+[[ $kind != vm* ]] || size=6000
+[[ -d $build ]] || need_disk "$size" "the $name"
 rm -f "$stamp"
-mapfile -t fragments < <(config_fragments "$kind")
-stage "$name: configuration" "$kind-config" configure "$source" "$build" "${fragments[@]}"
-stage "$name: build" "$kind" compile "$source" "$build"
+stage "$name: configuration" "$kind-config" configure "$kind" "$source" "$build"
+stage "$name: build" "$kind" compile "$kind" "$source" "$build"
 
 # Compiler warnings, in C and in Rust; the linker's and driver's own remarks are not about the code.
 warnings=$(grep -cE '^([^ ]+:[0-9]+:[0-9]+: warning:|warning: )' "$LOGS/$kind.log" || true)

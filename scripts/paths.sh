@@ -13,9 +13,16 @@ SOURCE_PACKAGE=linux-source-7.3
 # shellcheck disable=SC2034 # used by the scripts that source this file
 KERNEL_MAKE_ARGS=(ARCH=um LLVM=-22 KBUILD_BUILD_USER=bpf-patcher KBUILD_BUILD_HOST=bpf-patcher
 	KBUILD_BUILD_VERSION=1 "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970")
+# The virtual machine's kernels.
+VM_MAKE_ARGS=(ARCH=x86_64 "${KERNEL_MAKE_ARGS[@]:1}")
 
 toolroot_path() {
 	echo "$CACHE/toolroot-$(cat "$TOP/configs/toolroot.packages" "$TOP"/scripts/mkroot{,-hook}.sh | short_hash)"
+}
+
+# The root file system of the virtual machine.
+vm_root_path() {
+	echo "$CACHE/vmroot-$(cat "$TOP/selftests/vm/root.packages" "$TOP/scripts/vm-root.sh" | short_hash)"
 }
 
 # The versions in the tool root: what is built with other tools is built anew.
@@ -73,29 +80,50 @@ kernel_version() {
 	awk -F '[ =\t]+' '$1 == "VERSION" { v = $2 } $1 == "PATCHLEVEL" { print v "." $2; exit }' "$1/Makefile"
 }
 
+# config_fragments KIND: our own part of a kernel's configuration, every line of which has to be taken. The kinds: um, the patched
+# User-mode Linux kernel, and um-stock, the same unpatched; vm, the patched kernel as the kernel's BPF CI has it, vm-lean, the same
+# without debugging, and vm-interp, vm-lean with the interpreter.
 config_fragments() {
-	echo "$TOP/configs/uml.config"
-	[[ $1 == um-stock ]] || echo "$TOP/configs/patcher.config"
+	case $1 in
+	um-stock) printf '%s\n' "$TOP"/configs/{uml,stock}.config ;;
+	um) printf '%s\n' "$TOP"/configs/{uml,patcher}.config ;;
+	vm) echo "$TOP/selftests/vm/vm.config" ;;
+	vm-lean) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean}.config ;;
+	vm-interp) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean,-interp}.config ;;
+	esac
 }
 
-# kernel_path um|um-stock: the build directory.
+# kernel_make_args KIND: one a line.
+kernel_make_args() {
+	if [[ $1 == vm* ]]; then printf '%s\n' "${VM_MAKE_ARGS[@]}"; else printf '%s\n' "${KERNEL_MAKE_ARGS[@]}"; fi
+}
+
+# kernel_path KIND: the build directory.
 kernel_path() {
-	local source tools fragments
+	local source tools fragments args
 	source=$(stock_source_path)
 	tools=$(toolroot_key)
 	[[ -n $source && -n $tools ]] || return 0
 	mapfile -t fragments < <(config_fragments "$1")
-	echo "$CACHE/build/$1-$( (echo "$source $tools ${KERNEL_MAKE_ARGS[*]}" && cat "${fragments[@]}") | short_hash)"
+	mapfile -t args < <(kernel_make_args "$1")
+	echo "$CACHE/build/$1-$( (echo "$source $tools ${args[*]}" && cat "${fragments[@]}") | short_hash)"
 }
 
-# kernel_stamp um|um-stock: what the finished build was made of, beyond its directory's key.
+# kernel_stamp KIND: what the finished build was made of, beyond its directory's key.
 kernel_stamp() {
-	if [[ $1 == um-stock ]]; then
-		echo stock
-	else
-		echo "$(series_stamp) $(module_stamp)"
-	fi
+	case $1 in
+	um-stock) echo stock ;;
+	um) echo "$(series_stamp) $(module_stamp)" ;;
+	# The module is built outside of it.
+	vm*) series_stamp ;;
+	esac
 }
+
+# What is built against each of the virtual machine's kernels: our module (or with a second argument one of that contract), the test
+# suites' modules, and the suites.
+vm_module_path() { echo "$(kernel_path "$1").module${2:+-contract$2}"; }
+vm_kmods_path() { echo "$(kernel_path "$1").kmods"; }
+vm_selftests_path() { echo "$(kernel_path "$1").selftests"; }
 
 # series_path TREE: the patches for a source tree.
 series_path() { echo "$TOP/patches/$(kernel_version "$1")"; }
