@@ -11,7 +11,7 @@ source "$(dirname "$0")/paths.sh"
 run "$TOP/scripts/host.sh"
 
 # Cheap ones first: what is wrong with the text shows before kernels are built.
-checks=(format shellcheck python loader checkpatch build module-clippy host kunit identity verify defects limits stock-identity)
+checks=(format shellcheck python loader checkpatch module build module-clippy host kunit identity verify defects limits stock-identity selftests)
 (($# == 0)) || checks=("$@")
 
 declare -A count=([ok]=0 [FAIL]=0 [skip]=0)

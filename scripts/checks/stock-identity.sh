@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The patched kernel in stock mode and an unpatched kernel of the same configuration give the same programs.
+# The patched kernel in stock mode and an unpatched kernel of the same configuration, but without Rust, give the same programs.
 
 # shellcheck source=scripts/paths.sh
 source "$(dirname "$0")/../paths.sh"

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# module.sh OUT OTHER: the module's life: modes, unloading, being loaded twice, and OTHER, which is built for another version of the
+# contract and has to be refused.
+
+set -u
+out=$1 other=$2
+mode=/sys/module/bpf_patcher/parameters/mode
+exec >"$out/log" 2>&1
+
+fail() {
+	echo "FAIL: $*"
+	exit 1
+}
+# said TEXT: the kernel's messages since the last call have it.
+said() {
+	sleep 0.2
+	dmesg --read-clear | tee /tmp/said | grep -qF "$1" || fail "the kernel did not say '$1' but: $(cat /tmp/said)"
+	echo "the kernel said: $(grep -F "$1" /tmp/said | sed 's/^\[[^]]*\] //')"
+}
+# refused COMMAND...
+refused() { ! "$@" 2>/tmp/refused || fail "'$*' was not refused"; }
+
+[[ ! -d /sys/module/bpf_patcher ]] || rmmod bpf_patcher || fail "it cannot be unloaded"
+dmesg --clear
+refused insmod "$other"
+said "patcher is built for version 2 of the contract, this kernel has version 1"
+[[ ! -e /sys/kernel/debug/bpf_patcher ]] || fail "a refused module leaves its debugfs directory"
+refused modprobe bpf_patcher mode=fast
+said "mode is stock, patcher or verify"
+for name in stock patcher verify; do
+	modprobe bpf_patcher "mode=$name" || fail "mode=$name"
+	[[ $(<"$mode") == "$name" ]] || fail "mode=$name shows as $(<"$mode")"
+	# A program's worth: sessions are counted in every mode but stock.
+	./test_verifier 0 >/tmp/verifier || fail "test_verifier in mode $name: $(tail -n 1 /tmp/verifier)"
+	sessions=$(awk '$1 == "sessions" { print $2 }' /sys/kernel/debug/bpf_patcher/stats)
+	[[ $name == stock && $sessions == 0 || $name != stock && $sessions != 0 ]] || fail "$sessions sessions in mode $name"
+	echo "mode $name: $sessions sessions"
+	refused insmod "$(modinfo -n bpf_patcher)"
+	rmmod bpf_patcher || fail "it cannot be unloaded in mode $name"
+	[[ ! -e /sys/kernel/debug/bpf_patcher ]] || fail "the debugfs directory stays"
+done
+modprobe bpf_patcher || fail "without a mode"
+[[ $(<"$mode") == patcher ]] || fail "the default is $(<"$mode")"
+echo verify >"$mode"
+[[ $(<"$mode") == verify ]] || fail "the mode cannot be changed"
+./test_verifier 0 >/tmp/verifier || fail "test_verifier after a change of the mode: $(tail -n 1 /tmp/verifier)"
+echo OK
