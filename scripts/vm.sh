@@ -4,10 +4,10 @@
 # vm.sh [KIND]: boots a virtual machine with the kernel KIND (vm, vm-lean, vm-interp) and the module, and gives a shell in it. With
 # CMD='...' it runs that instead, and its status is the command's; 124 on a timeout, 125 when the machine did not get that far.
 #
-# MODE (patcher; stock, verify; `none` loads no module), VM_CPUS (2), VM_MEM (4G), VM_TIMEOUT (600, in s; with CMD), VM_APPEND (more
-# kernel parameters), ACCEL (kvm or tcg; found out), VM_SUITES (the suites to build first: base, progs, all, or empty for none),
-# VM_RESULTS (results/vm): a directory that the machine can write to, under the same name; here are afterwards kernel.log, and in stats
-# the module's counters.
+# MODE (patcher; stock, verify; `none` leaves loading the module to CMD), VM_CPUS (2), VM_MEM (4G), VM_TIMEOUT (600, in s; with CMD),
+# VM_APPEND (more kernel parameters), ACCEL (kvm or tcg; found out), VM_SUITES (the suites to build first: base, progs, all, or empty for
+# none), VM_RESULTS (results/vm): a directory that the machine can write to, under the same name; here are afterwards kernel.log, and in
+# stats the module's counters.
 
 # shellcheck source=scripts/paths.sh
 source "$(dirname "$0")/paths.sh"
@@ -22,7 +22,7 @@ log=$results/kernel.log stats=$results/stats
 
 run "$TOP/scripts/vm-root.sh"
 run "$TOP/scripts/kernel.sh" "$kind"
-[[ $mode == none ]] || run "$TOP/scripts/vm-module.sh" "$kind"
+run "$TOP/scripts/vm-module.sh" "$kind"
 [[ -z $suites ]] || run "$TOP/scripts/vm-selftests.sh" "$kind" "$suites"
 SOURCE_KEY=$(source_key)
 export SOURCE_KEY
