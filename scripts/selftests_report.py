@@ -187,6 +187,7 @@ def markdown(runs, facts):
         if BASE in entry["modes"] and entry["suite"] != "veristat"
         for test, verdict in entry["modes"][BASE]["tests"].items()
         if verdict.split(" ")[0] in {"FAIL", "CRASH", "FLAKY", LEFT_OUT, "?"}
+        or PARSERS[entry["suite"]] is whole and entry["modes"][BASE]["status"]
     ]
     lines += bad or ["Nothing."]
     return "\n".join(lines) + "\n"
