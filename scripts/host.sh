@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Checks the host, and installs what is missing on it: everything else comes with the tool root.
+# host.sh [vm]: checks the host, and installs what is missing on it, for the virtual machine too: everything else comes with the tool root.
 
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -27,6 +27,7 @@ esac
 
 # Command and the package that has it.
 declare -A wanted=([mmdebstrap]=mmdebstrap [bwrap]=bubblewrap)
+[[ ${1:-} != vm ]] || wanted[qemu-system-x86_64]=qemu-system-x86
 missing=()
 for command in "${!wanted[@]}"; do
 	command -v "$command" >/dev/null || missing+=("${wanted[$command]}")

@@ -13,20 +13,12 @@ kmake() {
 	run "$TOP/scripts/inroot.sh" make -C "$source" O="$build" "${args[@]}" "$@"
 }
 
-# Only files whose content differs change, and get a new time whatever the checkout's times are.
-sync_module() {
-	local exclude=("${MODULE_JUNK[@]/#/--exclude=}")
-	mkdir -p "$source/kernel/bpf/patcher"
-	(cd "$TOP" && run scripts/inroot.sh rsync -rlp --no-times --checksum --delete "${exclude[@]}" \
-		"${MODULE_SOURCES[@]}" "$source/kernel/bpf/patcher/")
-}
-
 configure() {
 	local base=() fragments line
 	kind=$1 source=$2 build=$3
 	mapfile -t fragments < <(config_fragments "$kind")
 	mkdir -p "$build"
-	[[ $kind != um ]] || sync_module
+	[[ $kind != um ]] || copy_module "$source/kernel/bpf/patcher"
 	if [[ $kind == vm* ]]; then
 		# As the CI does it: its own files on an empty one.
 		base=("$source"/tools/testing/selftests/bpf/config{,.vm,.x86_64})

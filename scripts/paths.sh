@@ -17,12 +17,12 @@ KERNEL_MAKE_ARGS=(ARCH=um LLVM=-22 KBUILD_BUILD_USER=bpf-patcher KBUILD_BUILD_HO
 VM_MAKE_ARGS=(ARCH=x86_64 "${KERNEL_MAKE_ARGS[@]:1}")
 
 toolroot_path() {
-	echo "$CACHE/toolroot-$(cat "$TOP/configs/toolroot.packages" "$TOP"/scripts/mkroot{,-hook}.sh | short_hash)"
+	echo "$CACHE/toolroot-$(cat "$TOP/configs/toolroot.packages" "$TOP"/scripts/{mkroot,mkroot-hook,debian}.sh | short_hash)"
 }
 
 # The root file system of the virtual machine.
 vm_root_path() {
-	echo "$CACHE/vmroot-$(cat "$TOP/selftests/vm/root.packages" "$TOP/scripts/vm-root.sh" | short_hash)"
+	echo "$CACHE/vmroot-$(cat "$TOP/selftests/vm/root.packages" "$TOP"/scripts/{vm-root,debian}.sh | short_hash)"
 }
 
 # The versions in the tool root: what is built with other tools is built anew.
@@ -132,6 +132,11 @@ series_stamp() { hash_tree "$(series_path "$(stock_source_path)")"; }
 # The module's sources, and what an out-of-tree build leaves among them.
 MODULE_SOURCES=(Kbuild Kconfig rust)
 MODULE_JUNK=('*.o' '*.ko' '*.mod' '*.mod.c' '*.rmeta' '*.rsi' '.*')
+# copy_module DIR: only files whose content differs change, and get a new time whatever the checkout's times are.
+copy_module() {
+	mkdir -p "$1"
+	(cd "$TOP" && run scripts/inroot.sh rsync -rlp --no-times --checksum --delete "${MODULE_JUNK[@]/#/--exclude=}" "${MODULE_SOURCES[@]}" "$1/")
+}
 module_stamp() {
 	local junk=() pattern
 	for pattern in "${MODULE_JUNK[@]}"; do junk+=(! -name "$pattern"); done

@@ -122,7 +122,6 @@ for line in "${runs[@]}"; do
 done
 ((${#jobs[@]})) || die "ONLY='$ONLY' names none of the runs: $(printf '%s\n' "${runs[@]}" | cut -d ' ' -f 1 | paste -sd ' ')"
 for kind in "${kinds[@]}"; do
-	run "$TOP/scripts/kernel.sh" "$kind"
 	run "$TOP/scripts/vm-module.sh" "$kind"
 	run "$TOP/scripts/vm-module.sh" "$kind" $OTHER_CONTRACT
 	run "$TOP/scripts/vm-selftests.sh" "$kind" "$(suites_set "$plan" "$kind")"

@@ -9,9 +9,8 @@
 source "$(dirname "$0")/paths.sh"
 
 compile() {
-	local build=$1 dir=$2 contract=$3 exclude=("${MODULE_JUNK[@]/#/--exclude=}")
-	mkdir -p "$dir"
-	(cd "$TOP" && run scripts/inroot.sh rsync -rlp --no-times --checksum --delete "${exclude[@]}" "${MODULE_SOURCES[@]}" "$dir/")
+	local build=$1 dir=$2 contract=$3
+	copy_module "$dir"
 	# Without its own check.
 	[[ -z $contract ]] || sed -i "s/^const CONTRACT: u32 = .*/const CONTRACT: u32 = $contract;/; /^const _: () = assert!(/,/^);/d" "$dir/rust/entry.rs"
 	run "$TOP/scripts/inroot.sh" make -C "$build" "${VM_MAKE_ARGS[@]}" -j"$JOBS" M="$dir" modules

@@ -49,11 +49,12 @@ dispatch_step "$@"
 up_to_date() { [[ $(cat "$1" 2>/dev/null) == "$want" ]]; }
 
 kind=${1:-vm} set=${2:-all}
-targets=(test_verifier)
+# What to build, and the sets that are there then.
+targets=(test_verifier) sets=(base)
 case $set in
 base) ;;
-progs) targets+=(test_progs test_maps veristat) ;;
-all) targets+=(test_progs test_progs-no_alu32 test_progs-cpuv4 test_maps veristat) ;;
+progs) targets+=(test_progs test_maps veristat) sets+=(progs) ;;
+all) targets+=(test_progs test_progs-no_alu32 test_progs-cpuv4 test_maps veristat) sets+=(progs all) ;;
 *) die "usage: vm-selftests.sh KIND [base|progs|all]" ;;
 esac
 
@@ -69,12 +70,6 @@ if ! up_to_date "$dir.$set.stamp"; then
 	[[ -d $dir ]] || need_disk 8000 "the kernel's BPF test suites"
 	rm -f "$dir".*.stamp
 	stage "the kernel's BPF test suites for $kind ($set)" "$kind-selftests" compile "$source" "$(kernel_path "$kind")" "$dir" "$set" "${targets[@]}"
-	# What comes with a set is there when that is.
-	case $set in
-	all) sets=(base progs all) ;;
-	progs) sets=(base progs) ;;
-	*) sets=(base) ;;
-	esac
 	for set in "${sets[@]}"; do echo "$want" >"$dir.$set.stamp"; done
 fi
 

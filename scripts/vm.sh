@@ -21,7 +21,6 @@ log=$results/kernel.log stats=$results/stats
 [[ -n $cmd || -t 0 ]] || die "a shell needs a terminal; for one command pass CMD='...'"
 
 run "$TOP/scripts/vm-root.sh"
-run "$TOP/scripts/kernel.sh" "$kind"
 run "$TOP/scripts/vm-module.sh" "$kind"
 [[ -z $suites ]] || run "$TOP/scripts/vm-selftests.sh" "$kind" "$suites"
 SOURCE_KEY=$(source_key)

@@ -20,8 +20,10 @@ path[uml-stock]=${path[uml-stock-build]:+${path[uml-stock-build]}/linux}
 path[loader]=$(loader_path)
 path[initramfs]=$(initramfs_path)
 path[vm-root]=$(vm_root_path)
-for kind in vm vm-lean vm-interp; do path[$kind-build]=$(kernel_path "$kind"); done
-for kind in vm vm-lean vm-interp; do path[$kind-suites]=$(vm_selftests_path "$kind")/tools/testing/selftests/bpf; done
+for kind in vm vm-lean vm-interp; do
+	path[$kind-build]=$(kernel_path "$kind")
+	path[$kind-suites]=$(vm_selftests_path "$kind")/tools/testing/selftests/bpf
+done
 path[module]=$TOP/bpf_patcher.ko
 
 for name in ${1:-toolroot source stock-source uml-build uml uml-stock-build uml-stock loader initramfs vm-root vm-build vm-lean-build vm-interp-build \
