@@ -7,11 +7,12 @@ WIDTH, PANEL, LEFT, BAR = 860, 220, 60, 120
 
 
 def classes(values):
-    """[(label, count)]: 0, 1, 2, 3-4, 5-8, ... up to the largest value."""
+    """[(label, count)]: 0, 1, 2, 3-4, 5-8, ... from the smallest value up to the largest."""
     found, low, high = [], 0, 0
     while low <= max(values, default=0):
         label = str(low) if low == high else f"{low}-{high}"
-        found.append((label, sum(low <= value <= high for value in values)))
+        if high >= min(values, default=0):
+            found.append((label, sum(low <= value <= high for value in values)))
         low, high = high + 1, max(1, high * 2)
     return found
 
@@ -32,6 +33,6 @@ def histogram_svg(panels):
             x, size = LEFT + i * step, BAR * count / most
             out.append(f'<rect x="{x + 3:.1f}" y="{base - size:.1f}" width="{step - 6:.1f}" height="{size:.1f}" fill="#0072b2"/>')
             out.append(f'<text x="{x + step / 2:.1f}" y="{base - size - 4:.1f}" text-anchor="middle">{count}</text>')
-            out.append(f'<text x="{x + step / 2:.1f}" y="{base + 16}" text-anchor="middle">{label}</text>')
+            out.append(f'<text x="{x + step / 2:.1f}" y="{base + 16}" font-size="10" text-anchor="middle">{label}</text>')
         out.append(f'<line x1="{LEFT}" y1="{base}" x2="{WIDTH - 20}" y2="{base}" stroke="#333333"/>')
     return "\n".join(out) + "\n</svg>\n"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Loads the programs of all objects and lets the kernel's own kprobe events write down each pass and each edit: scripts/patch_stats.py
-# reads OUT/log. Needs the module.
+# Loads the programs of all objects and lets the kernel's own kprobe events write down each pass and each patch: scripts/patch_stats.py
+# reads OUT/log. For mode stock, where each edit is a call of the kernel's function: ftrace, and so kprobe events, do not know the module's.
 
 set -u
 out=$1
@@ -10,17 +10,16 @@ tracing=/sys/kernel/tracing
 instance=$tracing/instances/bpf_patcher
 insmod ./bpf_testmod.ko || exit 125
 {
-	echo 'p:patcher/pass bpf_patcher_open name=prog->aux->name:string len=prog->len pass=pass'
-	echo 'p:patcher/replace bpf_patcher_replace idx=%si:u32 cnt=%cx:u32'
-	echo 'p:patcher/prepend bpf_patcher_prepend idx=%si:u32 cnt=%cx:u32'
-	echo 'p:patcher/remove bpf_patcher_remove idx=%si:u32 cnt=%dx:u32'
+	echo 'p:patcher/open bpf_patcher_open_env name=env->prog->aux->name:string len=env->prog->len pass=pass'
+	echo 'p:patcher/close bpf_patcher_close_env'
+	echo 'p:patcher/patch bpf_patch_insn_data cnt=len'
+	echo 'p:patcher/remove verifier_remove_insns cnt=cnt'
 } | while read -r event; do echo "$event" >>$tracing/kprobe_events || exit 1; done || exit 125
 mkdir $instance
 echo 32768 >$instance/buffer_size_kb
 cat $instance/trace_pipe >"$out/log" &
 reader=$!
 echo 1 >$instance/events/patcher/enable
-before=$(awk '$1 == "edits" { print $2 }' /sys/kernel/debug/bpf_patcher/stats)
 number=0
 for object in ./*.bpf.o; do
 	((number++ % 50)) || echo "object $number, $object"
@@ -30,4 +29,5 @@ done
 sleep 2
 echo 0 >$instance/events/patcher/enable
 kill $reader
-awk -v before="$before" '$1 == "edits" { print "@edits", $2 - before }' /sys/kernel/debug/bpf_patcher/stats >>"$out/log"
+# How often the kernel came by, and how often it could not write it down.
+awk '{ print "@" $1, $2, $3 } $1 == "patch" || $1 == "remove" { sum += $2 } END { print sum, "patches" }' $tracing/kprobe_profile >>"$out/log"
