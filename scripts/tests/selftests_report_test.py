@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the report makes of the suites' output, and that it notices what it is there to notice."""
+
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+SCRIPTS = Path(__file__).parents[1]
+sys.path.insert(0, str(SCRIPTS))
+import selftests_report as report  # noqa: E402
+
+
+class TestProgs(unittest.TestCase):
+    def test_last_verdict_counts(self):
+        tests = report.test_progs("#1     a:FAIL\n#2     b:FAIL\n#2/1   b/sub: of two:FAIL\n@again a\n#1     a:OK\n#3     c:SKIP\n@crash d\n")
+        self.assertEqual(tests, {"a": "FLAKY", "b": "FAIL", "b/sub: of two": "FAIL", "c": "SKIP", "d": "CRASH"})
+
+    def test_watchdog_in_the_middle_of_a_line(self):
+        tests = report.test_progs("#668/12  v/load-WATCHDOG: test case w/endless loop executes for 10 seconds...\nacquire @unpriv:OK\n#669     x:OK\n")
+        self.assertEqual(tests, {"v/load-acquire @unpriv": "OK", "x": "OK"})
+
+
+class TestVerifier(unittest.TestCase):
+    def test_verdicts(self):
+        tests = report.test_verifier("#0/u a OK\n#0/p a FAIL\nwhy\n@blinded\n#0/u a SKIP\n@left_out #1/p b\n@end\n")
+        self.assertEqual(tests, {"#0/u a": "OK", "#0/p a": "FAIL", "blinded #0/u a": "SKIP", "blinded #1/p b": report.LEFT_OUT})
+
+    def test_cut_off(self):
+        with self.assertRaises(report.Unusable):
+            report.test_verifier("#0/u a OK\n")
+
+
+class TestOthers(unittest.TestCase):
+    def test_veristat(self):
+        tests = report.veristat("file_name,prog_name,verdict,total_insns,prog_size,prog_size_jited\no,p,success,9,4,70\no,q,failure,3,0,0\n")
+        self.assertEqual(tests, {"o: p": "success 9 verified, 4 insns, 70 bytes", "o: q": "failure"})
+
+    def test_kmod(self):
+        tests = report.test_kmod("test_bpf: #0 TAX jited:1 44 PASS\ntest_bpf: #1 B FAIL\ntest_bpf: Summary: 1 PASSED\ntest_bpf: #0 TAX jited:0 9 PASS\n")
+        self.assertEqual(tests, {"0 #0 TAX": "PASS jited", "0 #1 B": "FAIL", "0 summary": "1 PASSED", "1 #0 TAX": "PASS"})
+
+
+def ran(mode, **changes):
+    counters = {} if mode == "stock" else {"sessions": 5, "verify_sessions": 4, "verify_differences": 0}
+    run = {"status": 0, "seconds": 1, "tests": {"t": "OK"}, "counters": counters, "splats": []}
+    run.update(changes)
+    return run
+
+
+class Compare(unittest.TestCase):
+    def problems(self, mode, name="test_progs", suite="test_progs", base=None, **changes):
+        problems, _ = report.compare(suite, name, {"stock": base or ran("stock"), mode: ran(mode, **changes)})
+        return problems
+
+    def test_alike(self):
+        for mode in "patcher", "verify":
+            self.assertEqual(self.problems(mode), [])
+        self.assertEqual(self.problems("patcher", tests={"t": "FLAKY"}), [])
+
+    def test_verdict(self):
+        self.assertEqual(self.problems("patcher", tests={"t": "FAIL"}), ["patcher: t: FAIL, OK in stock"])
+        self.assertEqual(self.problems("patcher", tests={"t": "SKIP"}), ["patcher: t: SKIP, OK in stock"])
+
+    def test_missing(self):
+        self.assertEqual(self.problems("patcher", tests={}), ["patcher: t: missing"])
+        self.assertEqual(self.problems("patcher", tests={"t": "OK", "u": "OK"}), ["patcher: u: OK, missing in stock"])
+
+    def test_fails_in_stock_too(self):
+        self.assertEqual(self.problems("patcher", base=ran("stock", tests={"t": "FAIL"}), tests={"t": "FAIL"}), [])
+
+    def test_kernel_complains(self):
+        self.assertEqual(self.problems("patcher", splats=["BUG: x"]), ["patcher: BUG: x"])
+        self.assertEqual(self.problems("patcher", base=ran("stock", splats=["BUG: x"]), splats=["BUG: x"]), [])
+
+    def test_status(self):
+        self.assertEqual(len(self.problems("patcher", status=1)), 1)
+
+    def test_counters(self):
+        self.assertEqual(len(self.problems("patcher", counters={})), 1)
+        self.assertEqual(len(self.problems("verify", counters={"sessions": 5, "verify_sessions": 0, "verify_differences": 0})), 1)
+        self.assertEqual(len(self.problems("verify", counters={"sessions": 5, "verify_sessions": 5, "verify_differences": 1})), 1)
+
+    def test_by_chance(self):
+        modes = {"stock": ran("stock", tests={"timer_lockup": "OK"}), "patcher": ran("patcher", tests={"timer_lockup": "SKIP"})}
+        problems, explained = report.compare("test_progs", "test_progs", modes)
+        self.assertEqual((problems, len(explained)), ([], 1))
+        modes["patcher"]["tests"]["timer_lockup"] = "FAIL"
+        problems, explained = report.compare("test_progs", "test_progs", modes)
+        self.assertEqual((len(problems), explained), (1, []))
+
+    def test_machine_code_under_blinding(self):
+        old, new = ({"t": f"success 9 verified, 4 insns, {size} bytes"} for size in (70, 71))
+        self.assertEqual(len(self.problems("patcher", "veristat", "veristat", ran("stock", tests=old), tests=new)), 1)
+        self.assertEqual(self.problems("patcher", "veristat.harden2", "veristat", ran("stock", tests=old), tests=new), [])
+
+    def test_without_stock(self):
+        for changes, count in ({}, 0), ({"tests": {"t": "FAIL"}}, 1), ({"splats": ["BUG: x"]}, 1), ({"status": 1}, 1):
+            problems, _ = report.compare("test_progs", "test_progs", {"patcher": ran("patcher", **changes)})
+            self.assertEqual(len(problems), count, changes)
+
+
+class Main(unittest.TestCase):
+    def test_run_that_is_not_there(self):
+        with tempfile.TemporaryDirectory() as path:
+            command = [sys.executable, "-B", SCRIPTS / "selftests_report.py", path, "--run", "veristat veristat verify", "--commit", "c", "--out", f"{path}/out"]
+            done = subprocess.run(command, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("verify: it was not run to its end", done.stdout)
+            self.assertIn("not run to its end", Path(path, "out.md").read_text())
+
+
+if __name__ == "__main__":
+    unittest.main()
