@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the report makes of the suites' output, and that it notices what it is there to notice."""
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,14 @@ class Compare(unittest.TestCase):
         for changes, count in ({}, 0), ({"tests": {"t": "FAIL"}}, 1), ({"splats": ["BUG: x"]}, 1), ({"status": 1}, 1):
             problems, _ = report.compare("test_progs", "test_progs", {"patcher": ran("patcher", **changes)})
             self.assertEqual(len(problems), count, changes)
+
+
+class Markdown(unittest.TestCase):
+    def test_what_is_listed(self):
+        modes = {"stock": ran("stock", tests={"a": "FAIL", "b": "OK"}), "patcher": ran("patcher", tests={"a": "FAIL", "b": "FLAKY"})}
+        entry = {"suite": "test_progs", "modes": modes, "problems": [], "explained": []}
+        text = report.markdown({"test_progs": entry}, {"kernel": "k", "commit": "c", "date": "d", "accelerator": "tcg"})
+        self.assertEqual(re.findall(r"^- .*", text, re.M), ["- test_progs, stock: a: FAIL", "- test_progs, patcher: b: FLAKY"])
 
 
 class Main(unittest.TestCase):
