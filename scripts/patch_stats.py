@@ -11,6 +11,7 @@ import csv
 import re
 import sys
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -69,14 +70,19 @@ def read(path):
 
 def quantile(values, part):
     values = sorted(values)
-    return values[min(len(values) - 1, int(part * len(values)))] if values else 0
+    return values[min(len(values) - 1, int(part * len(values)))]
+
+
+def total(load):
+    """How many patches a program has."""
+    return sum(map(len, load["passes"].values()))
 
 
 def markdown(loads):
     lines = ["| Pass | Programs with patches | Patches | a program: median | 90 % | most | Insns a patch: median | 90 % | most |",
              "|---|---|---|---|---|---|---|---|---|"]
     for name in PASSES:
-        patched = [load["passes"][name] for load in loads if load["passes"].get(name)]
+        patched = [load["passes"][name] for load in loads if name in load["passes"]]
         sizes = [cnt for program in patched for _, cnt in program]
         counts = [len(program) for program in patched]
         if not patched:
@@ -85,13 +91,12 @@ def markdown(loads):
         row = [len(patched), sum(counts), quantile(counts, 0.5), quantile(counts, 0.9), max(counts), quantile(sizes, 0.5),
                quantile(sizes, 0.9), max(sizes)]
         lines.append(f"| {name} | " + " | ".join(map(str, row)) + " |")
-    totals = [(sum(map(len, load["passes"].values())), load) for load in loads]
-    edited = [total for total, _ in totals if total]
-    lines += ["", f"{len(loads)} programs came as far as being rewritten, {len(edited)} of them with {sum(edited)} patches: median "
-              f"{quantile(edited, 0.5)} a program, 90 % {quantile(edited, 0.9)}, 99 % {quantile(edited, 0.99)}, most {max(edited)}.", "",
+    counts = [total(load) for load in loads if load["passes"]]
+    lines += ["", f"{len(loads)} programs came as far as being rewritten, {len(counts)} of them with {sum(counts)} patches: median "
+              f"{quantile(counts, 0.5)} a program, 90 % {quantile(counts, 0.9)}, 99 % {quantile(counts, 0.99)}, most {max(counts)}.", "",
               "| Program | Insns | Patches |", "|---|---|---|"]
-    totals.sort(key=lambda item: -item[0])
-    lines += [f"| {load['object']}: {load['name']} | {load['len']} | {total} |" for total, load in totals[:10]]
+    most = sorted(loads, key=total, reverse=True)[:10]
+    lines += [f"| {load['object']}: {load['name']} | {load['len']} | {total(load)} |" for load in most]
     return "\n".join(lines) + "\n"
 
 
@@ -109,15 +114,15 @@ def main():
         writer.writerow(["object", "program", "insns", "pass", "patches", "of_them_removals", "insns_in_patches", "largest"])
         for load in loads:
             for name, patches in load["passes"].items():
-                if patches:
-                    removals, sizes = sum(kind == "remove" for kind, _ in patches), [cnt for _, cnt in patches]
-                    writer.writerow([load["object"], load["name"], load["len"], name, len(patches), removals, sum(sizes), max(sizes)])
-    counts = [sum(map(len, load["passes"].values())) for load in loads]
-    sizes = [cnt for load in loads for patches in load["passes"].values() for kind, cnt in patches if kind != "remove"]
-    removed = [cnt for load in loads for patches in load["passes"].values() for kind, cnt in patches if kind == "remove"]
+                removals, insns = sum(kind == "remove" for kind, _ in patches), [cnt for _, cnt in patches]
+                writer.writerow([load["object"], load["name"], load["len"], name, len(patches), removals, sum(insns), max(insns)])
+    counts, sizes = [total(load) for load in loads], {"patch": [], "remove": []}
+    for load in loads:
+        for kind, cnt in chain.from_iterable(load["passes"].values()):
+            sizes[kind].append(cnt)
     args.out.with_suffix(".svg").write_text(histogram_svg([
-        ("Patches a program", "programs", counts), ("Insns that take the place of one", "patches", sizes),
-        ("Insns that a removal takes away", "removals", removed),
+        ("Patches a program", "programs", counts), ("Insns that take the place of one", "patches", sizes["patch"]),
+        ("Insns that a removal takes away", "removals", sizes["remove"]),
     ]))
     args.out.with_suffix(".md").write_text(markdown(loads))
     print(f"{len(loads)} programs, {sum(counts)} patches: {args.out}.csv, .svg, .md")

@@ -111,6 +111,8 @@ lock_cache
 run "$TOP/scripts/vm-root.sh"
 run "$TOP/scripts/loader.sh"
 run "$TOP/scripts/progs.sh"
+SOURCE_KEY=$(source_key)
+export SOURCE_KEY
 mapfile -t runs < <("${plan}_runs")
 args=() jobs=() kinds=()
 for line in "${runs[@]}"; do

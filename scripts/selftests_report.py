@@ -14,6 +14,7 @@ import io
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 # What the kernel says when something is wrong with it; ours, of mode verify, is in the counters.
@@ -172,11 +173,8 @@ def tally(suite, run):
     """How many tests have which verdict, by its first word; for a suite that is one test what it says."""
     if PARSERS[suite] is whole:
         return run["tests"]["last line"]
-    count = {}
-    for verdict in run["tests"].values():
-        word = verdict.split(" ")[0]
-        count[word] = count.get(word, 0) + 1
-    return ", ".join(f"{number} {word}" for word, number in sorted(count.items(), key=lambda item: -item[1]))
+    count = Counter(verdict.split(" ")[0] for verdict in run["tests"].values())
+    return ", ".join(f"{number} {word}" for word, number in count.most_common())
 
 
 def markdown(runs, facts):
