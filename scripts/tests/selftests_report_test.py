@@ -39,8 +39,13 @@ class TestOthers(unittest.TestCase):
         self.assertEqual(tests, {"o: p": "success 9 verified, 4 insns, 70 bytes", "o: q": "failure"})
 
     def test_kmod(self):
-        tests = report.test_kmod("test_bpf: #0 TAX jited:1 44 PASS\ntest_bpf: #1 B FAIL\ntest_bpf: Summary: 1 PASSED\ntest_bpf: #0 TAX jited:0 9 PASS\n")
-        self.assertEqual(tests, {"0 #0 TAX": "PASS jited", "0 #1 B": "FAIL", "0 summary": "1 PASSED", "1 #0 TAX": "PASS"})
+        run = "@run 1-0\n[ 3.1] test_bpf: #1 B FAIL\ntest_bpf: #0 A jited:1 44 PASS\ntest_bpf: #1 B FAIL\ntest_bpf: Summary: 1 PASSED\n"
+        tests = report.test_kmod(run + "@run 1-2\ntest_bpf: #0 A jited:0 9 PASS\ntest_bpf: Summary: 1 PASSED\n@left_out #1 B\n")
+        self.assertEqual(tests, {"1-0 #0 A": "PASS jited", "1-0 #1 B": "FAIL", "1-2 #0 A": "PASS", "1-2 #1 B": report.LEFT_OUT})
+
+    def test_kmod_without_summary(self):
+        with self.assertRaises(report.Unusable):
+            report.test_kmod("@run 1-0\ntest_bpf: Summary: 1 PASSED\n@run 1-2\ntest_bpf: #0 A jited:0 9 PASS\n")
 
 
 def ran(mode, **changes):
@@ -63,6 +68,11 @@ class Compare(unittest.TestCase):
     def test_verdict(self):
         self.assertEqual(self.problems("patcher", tests={"t": "FAIL"}), ["patcher: t: FAIL, OK in stock"])
         self.assertEqual(self.problems("patcher", tests={"t": "SKIP"}), ["patcher: t: SKIP, OK in stock"])
+
+    def test_left_out(self):
+        left_out = ran("stock", tests={"t": report.LEFT_OUT})
+        self.assertEqual(self.problems("patcher", base=left_out, tests={"t": "PASS jited"}), [])
+        self.assertEqual(len(self.problems("patcher", base=left_out, tests={"t": "FAIL"})), 1)
 
     def test_missing(self):
         self.assertEqual(self.problems("patcher", tests={}), ["patcher: t: missing"])
