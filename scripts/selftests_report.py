@@ -182,6 +182,20 @@ def tally(suite, run):
     return ", ".join(f"{number} {word}" for word, number in count.most_common())
 
 
+def is_bad(suite, mode, run, verdict):
+    """What fails in stock fails in the others too, or is a difference."""
+    if verdict == "FLAKY" or mode != BASE:
+        return verdict == "FLAKY"
+    return verdict.split(" ")[0] in {"FAIL", "CRASH", LEFT_OUT, "?"} or PARSERS[suite] is whole and run["status"]
+
+
+def listed(tests, verdict):
+    """Tests that were left out are of one kind, and many."""
+    if verdict == LEFT_OUT and len(tests) > 10:
+        return f"{tests[0]}, and {len(tests) - 1} more"
+    return "; ".join(tests)
+
+
 def markdown(runs, facts):
     lines = [f"Kernel {facts['kernel']}, commit {facts['commit']}, {facts['date']}, QEMU with {facts['accelerator']}.", ""]
     lines += ["| Run | Mode | Tests | Differ from stock | Sessions | Edits | Compared | Differences | Time |", "|---|---|---|---|---|---|---|---|---|"]
@@ -198,16 +212,14 @@ def markdown(runs, facts):
     found = [f"- {name}, {problem}" for name, entry in runs.items() for problem in entry["problems"] + entry["explained"]]
     lines += found or ["None."]
     lines += ["", "## What does not pass in mode stock either, and what is flaky", ""]
-    bad = [
-        f"- {name}, {mode}: {test}: {verdict}"
-        for name, entry in runs.items()
-        if entry["suite"] != "veristat"
-        for mode, run in entry["modes"].items()
-        for test, verdict in run["tests"].items()
-        if verdict == "FLAKY"
-        or mode == BASE and (verdict.split(" ")[0] in {"FAIL", "CRASH", LEFT_OUT, "?"} or PARSERS[entry["suite"]] is whole and run["status"])
-    ]
-    lines += bad or ["Nothing."]
+    bad = {}
+    for name, entry in runs.items():
+        for mode, run in entry["modes"].items():
+            for test, verdict in run["tests"].items() if entry["suite"] != "veristat" else ():
+                if is_bad(entry["suite"], mode, run, verdict):
+                    bad.setdefault((name, mode, verdict), []).append(test)
+    lines += [f"- {name}, {mode}, {verdict}: {listed(tests, verdict)}" for (name, mode, verdict), tests in bad.items()]
+    lines += [] if bad else ["Nothing."]
     return "\n".join(lines) + "\n"
 
 

@@ -113,11 +113,19 @@ class Compare(unittest.TestCase):
 
 
 class Markdown(unittest.TestCase):
-    def test_what_is_listed(self):
-        modes = {"stock": ran("stock", tests={"a": "FAIL", "b": "OK"}), "patcher": ran("patcher", tests={"a": "FAIL", "b": "FLAKY"})}
+    def listed(self, stock, patcher):
+        modes = {"stock": ran("stock", tests=stock), "patcher": ran("patcher", tests=patcher)}
         entry = {"suite": "test_progs", "modes": modes, "problems": [], "explained": []}
-        text = report.markdown({"test_progs": entry}, {"kernel": "k", "commit": "c", "date": "d", "accelerator": "tcg"})
-        self.assertEqual(re.findall(r"^- .*", text, re.M), ["- test_progs, stock: a: FAIL", "- test_progs, patcher: b: FLAKY"])
+        text = report.markdown({"run": entry}, {"kernel": "k", "commit": "c", "date": "d", "accelerator": "tcg"})
+        return re.findall(r"^- .*", text, re.M)
+
+    def test_what_is_listed(self):
+        lines = self.listed({"a": "FAIL", "b": "OK", "c": "FAIL"}, {"a": "FAIL", "b": "FLAKY", "c": "FAIL"})
+        self.assertEqual(lines, ["- run, stock, FAIL: a; c", "- run, patcher, FLAKY: b"])
+
+    def test_many_left_out(self):
+        lines = self.listed({f"t{i}": report.LEFT_OUT for i in range(20)}, {f"t{i}": "OK" for i in range(20)})
+        self.assertEqual(lines, ["- run, stock, LEFT_OUT: t0, and 19 more"])
 
 
 class Main(unittest.TestCase):
