@@ -140,7 +140,7 @@ wait
 
 out=$TOP/results/selftests
 [[ $plan == all ]] || out+=-$plan
-log=$(results_path "$plan")/patches/patcher/log
+log=$(results_path "$plan")/patches/$(run_modes "$plan" patches)/log
 [[ ! -f $log ]] || run python3 "$TOP/scripts/patch_stats.py" "$log" --out "$TOP/results/patches"
 commit=$(git -C "$TOP" describe --always --dirty 2>/dev/null || echo unknown)
 exec python3 "$TOP/scripts/selftests_report.py" "$(results_path "$plan")" "${args[@]}" --commit "$commit" --out "$out"
