@@ -124,6 +124,11 @@ def read_run(path, suite):
     return run
 
 
+def first_word(verdict):
+    """A verdict without what else the test has to be the same in."""
+    return verdict.split(" ")[0]
+
+
 def by_chance(test, old, new):
     return test in BY_CHANCE and {old, new} <= GOOD | {"FLAKY"}
 
@@ -133,7 +138,7 @@ def same(suite, name, old, new):
     if suite == "veristat" and "harden" in name:
         old, new = (re.sub(r", \d+ bytes", "", text) for text in (old, new))
     if LEFT_OUT in (old, new):
-        return {old.split()[0], new.split()[0]} <= {LEFT_OUT, "OK", "PASS"}
+        return {first_word(old), first_word(new)} <= {LEFT_OUT, "OK", "PASS"}
     return old == new or {old, new} == {"OK", "FLAKY"}
 
 
@@ -144,7 +149,7 @@ def compare(suite, name, modes):
     for mode, run in modes.items():
         for test, verdict in run["tests"].items():
             if base is None:
-                if suite != "veristat" and verdict.split()[0] not in GOOD | {"FLAKY"} and test != "last line":
+                if suite != "veristat" and first_word(verdict) not in GOOD | {"FLAKY"} and test != "last line":
                     problems.append(f"{mode}: {test}: {verdict}")
                 continue
             old = base["tests"].get(test, "missing")
@@ -178,15 +183,15 @@ def tally(suite, run):
     """How many tests have which verdict, by its first word; for a suite that is one test what it says."""
     if PARSERS[suite] is whole:
         return run["tests"]["last line"]
-    count = Counter(verdict.split(" ")[0] for verdict in run["tests"].values())
-    return ", ".join(f"{number} {word}" for word, number in count.most_common())
+    count = Counter(map(first_word, run["tests"].values()))
+    return ", ".join(f"{number} {verdict}" for verdict, number in count.most_common())
 
 
 def is_bad(suite, mode, run, verdict):
     """What fails in stock fails in the others too, or is a difference."""
-    if verdict == "FLAKY" or mode != BASE:
+    if mode != BASE:
         return verdict == "FLAKY"
-    return verdict.split(" ")[0] in {"FAIL", "CRASH", LEFT_OUT, "?"} or PARSERS[suite] is whole and run["status"]
+    return first_word(verdict) in {"FAIL", "CRASH", "FLAKY", LEFT_OUT, "?"} or PARSERS[suite] is whole and run["status"]
 
 
 def listed(tests, verdict):
