@@ -58,8 +58,7 @@ esac
 
 lock_cache
 run "$TOP/scripts/source.sh" "$variant"
-SOURCE_KEY=$(source_key)
-export SOURCE_KEY
+pin_source_key
 build=$(kernel_path "$kind")
 source=$(stock_source_path)
 [[ $kind == um-stock ]] || source=$(patched_source_path)

@@ -62,6 +62,12 @@ source_key() {
 	fi
 }
 
+# The key does not change while a script runs: the paths that have it in their name need not find it each time.
+pin_source_key() {
+	SOURCE_KEY=$(source_key)
+	export SOURCE_KEY
+}
+
 stock_source_path() {
 	local key
 	key=${SOURCE_KEY:-$(source_key)}

@@ -8,8 +8,7 @@ source "$(dirname "$0")/paths.sh"
 
 lock_cache
 run "$TOP/scripts/source.sh" stock
-SOURCE_KEY=$(source_key)
-export SOURCE_KEY
+pin_source_key
 out=$(progs_path)
 [[ ! -d $out ]] || exit 0
 need_disk 200 "the BPF programs"

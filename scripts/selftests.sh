@@ -112,8 +112,7 @@ lock_cache
 run "$TOP/scripts/vm-root.sh"
 run "$TOP/scripts/loader.sh"
 run "$TOP/scripts/progs.sh"
-SOURCE_KEY=$(source_key)
-export SOURCE_KEY
+pin_source_key
 mapfile -t runs < <("${plan}_runs")
 args=() jobs=() kinds=()
 for line in "${runs[@]}"; do

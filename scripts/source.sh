@@ -116,8 +116,7 @@ make_patched() {
 
 lock_cache
 run "$TOP/scripts/toolroot.sh"
-SOURCE_KEY=$(source_key)
-export SOURCE_KEY
+pin_source_key
 make_stock
 case ${1:-patched} in
 stock) ;;

@@ -20,8 +20,7 @@ dispatch_step "$@"
 kind=${1:-vm} contract=${2:-}
 lock_cache
 run "$TOP/scripts/kernel.sh" "$kind"
-SOURCE_KEY=$(source_key)
-export SOURCE_KEY
+pin_source_key
 dir=$(vm_module_path "$kind" "$contract")
 stamp=$dir/.bpf-patcher.stamp
 want="$(kernel_stamp "$kind") $(module_stamp)"

@@ -60,8 +60,7 @@ esac
 
 lock_cache
 run "$TOP/scripts/kernel.sh" "$kind"
-SOURCE_KEY=$(source_key)
-export SOURCE_KEY
+pin_source_key
 source=$(patched_source_path)
 want=$(kernel_stamp "$kind")
 

@@ -23,8 +23,7 @@ log=$results/kernel.log stats=$results/stats
 run "$TOP/scripts/vm-root.sh"
 run "$TOP/scripts/vm-module.sh" "$kind"
 [[ -z $suites ]] || run "$TOP/scripts/vm-selftests.sh" "$kind" "$suites"
-SOURCE_KEY=$(source_key)
-export SOURCE_KEY
+pin_source_key
 build=$(kernel_path "$kind")
 image=$build/arch/x86/boot/bzImage
 mkdir -p "$results"

@@ -7,8 +7,7 @@
 source "$(dirname "$0")/paths.sh"
 
 [[ -z ${KSRC:-} || -e $KSRC ]] || die "KSRC=$KSRC does not exist; pass a kernel source tree or a tarball of one"
-SOURCE_KEY=$(source_key)
-export SOURCE_KEY
+pin_source_key
 declare -A path
 path[toolroot]=$(toolroot_path)
 path[source]=$(patched_source_path)
