@@ -37,74 +37,74 @@ help: ## this list
 
 .PHONY: run
 run: ## boot a kernel with the patcher, load programs in both modes, print the table; results in results/
-	$(RUN) scripts/run.sh
+	$(RUN) scripts/run/demo.sh
 
 .PHONY: test
 test: ## every check; ends with a line `N passed, N failed, N skipped`
-	$(RUN) scripts/test.sh
+	$(RUN) scripts/run/test.sh
 
 .PHONY: kunit
 kunit: ## the engine's KUnit suites in the User-mode Linux kernel
-	$(RUN) scripts/kunit.sh
+	$(RUN) scripts/run/kunit.sh
 
 .PHONY: planted
 planted: ## plants a fault in each adjuster, one at a time: mode verify has to notice, and dump it
-	$(RUN) scripts/planted.sh
+	$(RUN) scripts/run/planted.sh
 
 .PHONY: fuzz
 fuzz: ## libFuzzer on the engine, on the host, against a naive model; TIME=60, 30m or 2h
-	$(RUN) scripts/fuzz.sh
+	$(RUN) scripts/run/fuzz.sh
 
 .PHONY: coverage
 coverage: ## how much of the engine the host's tests reach; fails below 95 % of the lines
-	$(RUN) scripts/coverage.sh
+	$(RUN) scripts/run/coverage.sh
 
 .PHONY: mutants
 mutants: ## changes the engine in small ways, one at a time: the host's tests have to notice
-	$(RUN) scripts/mutants.sh
+	$(RUN) scripts/run/mutants.sh
 
 .PHONY: uml
 uml: ## boot that kernel: make uml INITRD=<cpio> ARGS='...' (ARGS go to its init)
 	@test -n '$(INITRD)' || { echo "error: pass INITRD=<cpio>, for instance: make uml INITRD=my.cpio.gz ARGS='-v'" >&2; exit 1; }
-	$(RUN) scripts/kernel.sh um
-	$(RUN) scripts/uml.sh "$$(scripts/where.sh uml)" '$(INITRD)' $(ARGS)
+	$(RUN) scripts/build/kernel.sh um
+	$(RUN) scripts/run/uml.sh "$$(scripts/setup/where.sh uml)" '$(INITRD)' $(ARGS)
 
 .PHONY: vm
 vm: ## boot the CI's kernel in QEMU, with the module: a shell in the kernel's test suites, or CMD='...'
-	$(RUN) scripts/vm.sh '$(KIND)'
+	$(RUN) scripts/run/vm.sh '$(KIND)'
 
 .PHONY: selftests
 selftests: ## the kernel's own test suites in every mode, in virtual machines, compared with stock (many hours)
-	$(RUN) scripts/selftests.sh
+	$(RUN) scripts/run/selftests.sh
 
 .PHONY: where
 where: ## the cached artefacts, `name path` a line, - for what is not there
-	$(RUN) scripts/where.sh
+	$(RUN) scripts/setup/where.sh
 
 .PHONY: toolroot
 toolroot: ## create the tool root: compilers and tools in a Debian of their own
-	$(RUN) scripts/toolroot.sh
+	$(RUN) scripts/setup/toolroot.sh
 
 .PHONY: kernel
 kernel: ## build the patched User-mode Linux kernel
-	$(RUN) scripts/kernel.sh um
+	$(RUN) scripts/build/kernel.sh um
 
 .PHONY: module
 module: ## build the module for one's own patched kernel: make module KDIR=<its build directory>
-	$(RUN) scripts/module.sh
+	$(RUN) scripts/build/module.sh
 
 .PHONY: install
 install: ## build that module and put it where modprobe finds it; INSTALL_MOD_PATH=<dir> as in the kernel's build
-	$(RUN) scripts/module.sh install
+	$(RUN) scripts/build/module.sh install
 
 .PHONY: fmt
 fmt: ## format the Rust sources
-	$(RUN) scripts/fmt.sh
+	$(RUN) scripts/build/fmt.sh
 
 .PHONY: clean
 clean: ## remove results and builds; the tool root and the sources stay
-	$(RUN) scripts/clean.sh
+	$(RUN) scripts/setup/clean.sh
 
 .PHONY: distclean
 distclean: ## remove the whole cache too
-	$(RUN) scripts/clean.sh all
+	$(RUN) scripts/setup/clean.sh all

@@ -5,8 +5,8 @@
 #
 # FILE_PATH_CHANGES only asks whether a new file needs a line in MAINTAINERS: kernel/bpf/ and include/linux/bpf* are there.
 
-# shellcheck source=scripts/paths.sh
-source "$(dirname "$0")/../paths.sh"
+# shellcheck source=scripts/lib/paths.sh
+source "$(dirname "$0")/../lib/paths.sh"
 
 source=$(stock_source_path)
 series=$(series_path "$source")
@@ -17,7 +17,7 @@ mapfile -d '' -t patches < <(find "$series" -name '*.patch' -print0 | sort -z)
 }
 cd "$source"
 status=0
-out=$(run "$TOP/scripts/inroot.sh" perl scripts/checkpatch.pl --strict --terse --show-types --color=never --ignore=FILE_PATH_CHANGES \
+out=$(run "$TOP/scripts/setup/inroot.sh" perl scripts/checkpatch.pl --strict --terse --show-types --color=never --ignore=FILE_PATH_CHANGES \
 	"${patches[@]}" 2>&1) || status=$?
 echo "$out"
 errors=$(grep -cE ': (ERROR|WARNING):' <<<"$out" || true)

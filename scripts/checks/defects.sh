@@ -3,16 +3,16 @@
 #
 # What stock gets wrong (Documentation/stock-defects.md) shows on the unpatched kernel and in mode stock, and not with the patcher.
 
-# shellcheck source=scripts/paths.sh
-source "$(dirname "$0")/../paths.sh"
+# shellcheck source=scripts/lib/paths.sh
+source "$(dirname "$0")/../lib/paths.sh"
 
-run "$TOP/scripts/kernel.sh" um
-run "$TOP/scripts/kernel.sh" um-stock
-run "$TOP/scripts/initramfs.sh"
+run "$TOP/scripts/build/kernel.sh" um
+run "$TOP/scripts/build/kernel.sh" um-stock
+run "$TOP/scripts/build/initramfs.sh"
 mkdir -p "$TOP/results"
 for kernel in uml uml-stock; do
 	log=$TOP/results/defects-$kernel.log
-	run "$TOP/scripts/uml.sh" "$("$TOP/scripts/where.sh" "$kernel")" "$(initramfs_path)" defects >"$log" ||
+	run "$TOP/scripts/run/uml.sh" "$("$TOP/scripts/setup/where.sh" "$kernel")" "$(initramfs_path)" defects >"$log" ||
 		die "a defect does not show, or the patcher has it too; log: $log"
 	grep '^# ' "$log"
 done

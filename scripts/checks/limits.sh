@@ -3,15 +3,15 @@
 #
 # What must not take long, being killed while a program is rewritten, and what is said when a jump no longer fits.
 
-# shellcheck source=scripts/paths.sh
-source "$(dirname "$0")/../paths.sh"
+# shellcheck source=scripts/lib/paths.sh
+source "$(dirname "$0")/../lib/paths.sh"
 
-run "$TOP/scripts/kernel.sh" um
-run "$TOP/scripts/initramfs.sh"
+run "$TOP/scripts/build/kernel.sh" um
+run "$TOP/scripts/build/initramfs.sh"
 mkdir -p "$TOP/results"
 log=$TOP/results/limits.log
 UML_APPEND="quiet kunit.enable=0 panic_on_warn=1" \
-	run "$TOP/scripts/uml.sh" "$("$TOP/scripts/where.sh" uml)" "$(initramfs_path)" limits >"$log" || {
+	run "$TOP/scripts/run/uml.sh" "$("$TOP/scripts/setup/where.sh" uml)" "$(initramfs_path)" limits >"$log" || {
 	grep '^# ' "$log" || true
 	die "something took too long or was left behind; log: $log"
 }

@@ -3,8 +3,8 @@
 #
 # `make module` refuses a kernel that it cannot be built for, in one line that says what to do, and builds nothing.
 
-# shellcheck source=scripts/lib.sh
-source "$(dirname "$0")/../lib.sh"
+# shellcheck source=scripts/lib/common.sh
+source "$(dirname "$0")/../lib/common.sh"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/bpf-patcher.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -13,7 +13,7 @@ count=0
 # refused PATTERN: one line, which matches, and a status that is not 0.
 refused() {
 	local output
-	! output=$(KDIR=$dir run "$TOP/scripts/module.sh" 2>&1) || die "module.sh took a kernel that it has to refuse ($1)"
+	! output=$(KDIR=$dir run "$TOP/scripts/build/module.sh" 2>&1) || die "module.sh took a kernel that it has to refuse ($1)"
 	[[ $(wc -l <<<"$output") == 1 && $output == error:*$1* ]] || die "expected one line with '$1', got: $output"
 	echo "$output"
 	count=$((count + 1))

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The first process of the virtual machine; scripts/vm.sh starts it. Twice: on the shared root, which it covers with a root in memory
+# The first process of the virtual machine; scripts/run/vm.sh starts it. Twice: on the shared root, which it covers with a root in memory
 # that can be written, and then on that one, where it mounts what the suites expect, loads the module and runs the command.
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TERM=${TERM:-linux}

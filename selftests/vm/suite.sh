@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # suite.sh OUT SUITE [ARGUMENT...]: runs one of suites/ inside the virtual machine, in the directory of the kernel's BPF test suites.
-# What it prints goes to OUT/log, which scripts/selftests_report.py reads, and the status it ends with to OUT/status. This script
+# What it prints goes to OUT/log, which scripts/report/selftests_report.py reads, and the status it ends with to OUT/status. This script
 # fails if the suite could not be run, whatever the suite says.
 #
 # HARDEN and JIT: values for net.core.bpf_jit_harden and net.core.bpf_jit_enable.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Loads the programs of all objects and lets the kernel's own kprobe events write down each pass and each patch: scripts/patch_stats.py
+# Loads the programs of all objects and lets the kernel's own kprobe events write down each pass and each patch: scripts/report/patch_stats.py
 # reads OUT/log. For mode stock, where each edit is a call of the kernel's function: ftrace, and so kprobe events, do not know the module's.
 
 set -u
