@@ -98,7 +98,7 @@ install: ## build that module and put it where modprobe finds it; INSTALL_MOD_PA
 	$(RUN) scripts/build/module.sh install
 
 .PHONY: fmt
-fmt: ## format the Rust sources
+fmt: ## format the Rust sources and the shell scripts
 	$(RUN) scripts/build/fmt.sh
 
 .PHONY: clean

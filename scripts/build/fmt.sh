@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# fmt.sh [--check]: formats the Rust sources, the module's with the kernel's own settings, which are cargo's.
+# fmt.sh [--check]: formats the Rust sources and the shell scripts. The module's sources have the
+# kernel's settings, which are cargo's; shfmt reads .editorconfig.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
@@ -14,3 +15,7 @@ mapfile -d '' -t files < <(find rust -name '*.rs' -print0)
 for crate in loader host; do
 	run scripts/setup/inroot.sh cargo fmt --all --manifest-path "selftests/$crate/Cargo.toml" -- "$@"
 done
+mapfile -t files < <(shell_scripts)
+action=-w
+[[ ${1:-} != --check ]] || action=-d
+run scripts/setup/inroot.sh shfmt "$action" "${files[@]}"

@@ -4,8 +4,8 @@
 # module.sh [install]: builds bpf_patcher.ko against the user's own kernel with the user's own tools: KDIR names its build directory
 # (the running kernel's, if not set). `install` puts it where modprobe finds it; INSTALL_MOD_PATH as with the kernel's own modules.
 
-# shellcheck source=scripts/lib/common.sh
-source "$(dirname "$0")/../lib/common.sh"
+# shellcheck source=scripts/lib/paths.sh
+source "$(dirname "$0")/../lib/paths.sh"
 
 action=${1:-build}
 [[ $action == build || $action == install ]] || die "usage: module.sh [install]"
@@ -20,7 +20,7 @@ header=$source/include/linux/bpf_patcher.h
 	die "the kernel of KDIR=$KDIR lacks include/linux/bpf_patcher.h; apply patches/<its version>/*.patch and build it first"
 grep -qx 'CONFIG_RUST=y' "$KDIR/.config" ||
 	die "the kernel of KDIR=$KDIR is built without CONFIG_RUST; switch it on ('make rustavailable' says what is missing) and build it again"
-ours=$(sed -nE 's/^const CONTRACT: u32 = ([0-9]+);$/\1/p' "$TOP/rust/entry.rs")
+ours=$(contract_version)
 theirs=$(sed -nE 's/^#define BPF_PATCHER_VERSION[[:space:]]+([0-9]+)$/\1/p' "$header")
 [[ $ours == "$theirs" ]] ||
 	die "the kernel of KDIR=$KDIR has version ${theirs:-unknown} of the contract, this module is for version $ours; use the series and the module of one checkout"

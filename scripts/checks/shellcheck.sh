@@ -7,6 +7,6 @@
 source "$(dirname "$0")/../lib/common.sh"
 
 cd "$TOP"
-mapfile -d '' -t files < <(find scripts selftests .ci -type f \( -name '*.sh' -o -path .ci/run \) -print0 | sort -z)
+mapfile -t files < <(shell_scripts)
 run scripts/setup/inroot.sh shellcheck --external-sources "${files[@]}" || die "shellcheck has something to say"
 echo "${#files[@]} files"

@@ -49,6 +49,12 @@ short_hash() { sha256sum | cut -c1-12; }
 # hash_tree PATH...: a hash of the names and contents of files, or of files below directories.
 hash_tree() { find "$@" -type f -print0 | sort -z | xargs -0 sha256sum | sed "s|$TOP/||" | short_hash; }
 
+# without_comments FILE: its lines without comments and empty ones.
+without_comments() { sed -E '/^(#|$)/d' "$1"; }
+
+# shell_scripts: their paths in the checkout, one a line.
+shell_scripts() { (cd "$TOP" && find scripts selftests .ci -type f \( -name '*.sh' -o -path .ci/run \) | sort); }
+
 # need_disk MIB WHAT: a stage that would fill the disk is refused before it starts.
 need_disk() {
 	local free

@@ -135,6 +135,9 @@ vm_selftests_path() { echo "$(kernel_path "$1").selftests"; }
 series_path() { echo "$TOP/patches/$(kernel_version "$1")"; }
 series_stamp() { hash_tree "$(series_path "$(stock_source_path)")"; }
 
+# The version of the contract with the kernel that the module is written for, its one home.
+contract_version() { sed -nE 's/^const CONTRACT: u32 = ([0-9]+);$/\1/p' "$TOP/rust/entry.rs"; }
+
 # The module's sources, and what an out-of-tree build leaves among them.
 MODULE_SOURCES=(Kbuild Kconfig rust)
 MODULE_JUNK=('*.o' '*.ko' '*.mod' '*.mod.c' '*.rmeta' '*.rsi' '.*')

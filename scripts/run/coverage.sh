@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# coverage.sh: how much of the engine the host's tests reach, the fuzzer's corpus included: a table, a file a line.
-# Fails if it is less than 95 % of the lines. What is not reached goes to results/coverage.txt.
+# coverage.sh: prints how much of the engine (rust/engine) the host's tests and the fuzzer's corpus
+# reach, a file a line. Fails if it is less than 95 % of the lines. Writes what is not reached to
+# results/coverage.txt.
 #
-# The engine is what the host crate includes of rust/. What only makes sense in a kernel is not: the view of C's structures, entry
-# points, sessions, statistics and mode verify. KUnit and the programs that `make test` loads run those.
+# The rest of rust/ needs a kernel: KUnit and the programs that `make test` loads run it.
 
 # shellcheck source=scripts/lib/engine-on-host.sh
 source "$(dirname "$0")/../lib/engine-on-host.sh"
@@ -32,46 +32,5 @@ llvm() { run "$TOP/scripts/setup/inroot.sh" "$@"; }
 llvm llvm-profdata-22 merge -sparse -o "$target/merged.profdata" "$target"/profile/*.profraw
 llvm llvm-cov-22 export "$binary" -instr-profile="$target/merged.profdata" -skip-expansions >"$target/coverage.json"
 
-llvm python3 - "$target/coverage.json" "$TOP/rust" "$LEAST" "$TOP/results/coverage.txt" <<'END'
-import json, os, sys
-
-path, engine, least, missed_path = sys.argv[1:]
-data = json.load(open(path))["data"][0]
-kinds = ["lines", "regions", "functions", "branches"]
-total = {kind: [0, 0] for kind in kinds}
-print("the engine; not what only a kernel can run (view, entry, session, stats, mode, verify)")
-print(f"{'file':14}" + "".join(f"{kind:>20}" for kind in kinds))
-
-
-def cell(covered, count):
-    return f"{covered:>8}/{count:<4}{100 * covered / count if count else 100:6.1f}%"
-
-
-missed = []
-for file in sorted(data["files"], key=lambda f: os.path.basename(f["filename"])):
-    name = os.path.normpath(file["filename"])
-    if os.path.dirname(name) != engine:
-        continue
-    summary = file["summary"]
-    for kind in kinds:
-        total[kind][0] += summary[kind]["covered"]
-        total[kind][1] += summary[kind]["count"]
-    print(f"{os.path.basename(name):14}" + "".join(
-        f"{cell(summary[kind]['covered'], summary[kind]['count']):>20}" for kind in kinds))
-    base = os.path.basename(name)
-    # A segment: line, column, count, has a count, begins a region, is a gap.
-    for line, column, count, has_count, begins, gap in (s[:6] for s in file["segments"]):
-        if has_count and begins and not gap and count == 0:
-            missed.append(f"{base}:{line}:{column}: not reached")
-    # A branch: line, column, end line, end column, times taken, times not taken.
-    for branch in file.get("branches", []):
-        for what, times in (("true", branch[4]), ("false", branch[5])):
-            if not times:
-                missed.append(f"{base}:{branch[0]}:{branch[1]}: never {what}")
-print(f"{'total':14}" + "".join(f"{cell(*total[kind]):>20}" for kind in kinds))
-open(missed_path, "w").write("\n".join(missed + [""]))
-covered, count = total["lines"]
-if not count or 100 * covered < int(least) * count:
-    sys.exit(f"error: fewer than {least} % of the engine's lines are reached; see {missed_path}")
-END
+llvm python3 "$TOP/scripts/report/coverage.py" "$target/coverage.json" "$TOP/rust/engine" "$LEAST" "$TOP/results/coverage.txt"
 echo "coverage: what is not reached is in ${TOP}/results/coverage.txt"

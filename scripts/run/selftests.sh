@@ -30,8 +30,8 @@ suites_set() {
 	esac
 }
 
-# The version of the contract that a kernel has to refuse.
-OTHER_CONTRACT=2
+# A version of the contract that the kernel has to refuse.
+OTHER_CONTRACT=$(($(contract_version) + 1))
 
 # NAME KIND SUITE ARGUMENT; the name's parts say flavour and sysctls.
 all_runs() {
@@ -48,7 +48,7 @@ all_runs() {
 	# With an interpreter a JIT may give up.
 	echo "loader vm-lean loader $(loader_path) $(progs_path)"
 	echo "loader-fallback vm-interp loader $(loader_path) $(progs_path)"
-	echo "module vm module $(vm_module_path vm $OTHER_CONTRACT)/bpf_patcher.ko"
+	echo "module vm module $(vm_module_path vm "$OTHER_CONTRACT")/bpf_patcher.ko $OTHER_CONTRACT $(contract_version)"
 	echo "unload vm unload $(loader_path) 1000"
 	echo "patches vm-lean patches"
 }
@@ -60,14 +60,14 @@ ci_runs() {
 	echo "test_verifier vm-lean test_verifier"
 	echo "loader vm-lean loader $(loader_path) $(progs_path)"
 	echo "unload vm-lean unload $(loader_path) 40"
-	echo "module vm-lean module $(vm_module_path vm-lean $OTHER_CONTRACT)/bpf_patcher.ko"
+	echo "module vm-lean module $(vm_module_path vm-lean "$OTHER_CONTRACT")/bpf_patcher.ko $OTHER_CONTRACT $(contract_version)"
 }
 # one PLAN NAME KIND MODE SUITE [ARGUMENT...]: a machine for a suite. A kernel that dies takes a test with it, and the rest goes on.
 one() {
 	local plan=$1 name=$2 kind=$3 mode=$4 suite=$5 dir key try start=$SECONDS status=125 beat env=()
 	shift 5
 	dir=$(results_path "$plan")/$name/$mode
-	key=$( (kernel_path "$kind" && kernel_stamp "$kind" && module_stamp && hash_tree "$TOP/selftests/vm/suites/$suite.sh") | short_hash)
+	key=$( (kernel_path "$kind" && kernel_stamp "$kind" && module_stamp && hash_tree "$TOP"/selftests/vm/*.sh "$TOP/selftests/vm/suites/$suite.sh") | short_hash)
 	[[ $name != *.harden2* ]] || env+=(HARDEN=2)
 	[[ $name != *.interpreter* ]] || env+=(JIT=0)
 	if [[ $(cat "$dir/key" 2>/dev/null) != "$key" ]]; then
@@ -76,7 +76,7 @@ one() {
 		echo "$key" >"$dir/key"
 	fi
 	[[ ! -f $dir/stamp ]] || return 0
-	[[ $plan != ci || $suite != test_progs ]] || sed -E '/^(#|$)/d' "$TOP/selftests/vm/ci.tests" >"$dir/tests"
+	[[ $plan != ci || $suite != test_progs ]] || without_comments "$TOP/selftests/vm/ci.tests" >"$dir/tests"
 	note "$name, mode $mode (log: $dir/log)"
 	: >"$dir/console"
 	heartbeat "$name, mode $mode" "$dir/console" "$start" &
@@ -126,7 +126,7 @@ done
 ((${#jobs[@]})) || die "ONLY='$ONLY' names none of the runs: $(printf '%s\n' "${runs[@]}" | cut -d ' ' -f 1 | paste -sd ' ')"
 for kind in "${kinds[@]}"; do
 	run "$TOP/scripts/build/vm-module.sh" "$kind"
-	run "$TOP/scripts/build/vm-module.sh" "$kind" $OTHER_CONTRACT
+	run "$TOP/scripts/build/vm-module.sh" "$kind" "$OTHER_CONTRACT"
 	run "$TOP/scripts/build/vm-selftests.sh" "$kind" "$(suites_set "$plan" "$kind")"
 done
 

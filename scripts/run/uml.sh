@@ -1,10 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# uml.sh LINUX INITRD [ARGS...]: boots a User-mode Linux kernel with an initramfs (- for none), ARGS going to its init, and copies its
-# output to stdout. Status: N of the last line `@exit N`; 1 when the kernel died without one; 124 on a timeout.
+# uml.sh LINUX INITRD [ARGS...]: boots a User-mode Linux kernel with an initramfs (- for none), passes
+# ARGS to its init, and copies the console to stdout.
 #
-# UML_MEM (4G), UML_TIMEOUT (600, in s), UML_APPEND (more kernel parameters; `loglevel=7` shows its messages).
+# The status is N if the console has a line `@exit N` (the last one counts), 0 if it has none and the
+# machine was powered off or halted, 1 if the kernel died, 124 on a timeout. A machine that restarts
+# boots again, until the timeout.
+#
+# UML_MEM (4G), UML_TIMEOUT (600, in s), UML_APPEND (kernel parameters; `loglevel=7` shows its messages).
 
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"
@@ -52,8 +56,9 @@ if [[ $status == 124 || $status == 137 ]]; then
 	exit 124
 fi
 code=$(sed -nE 's/^@exit ([0-9]+)$/\1/p' "$tmp/output" | tail -n 1)
-if [[ -z $code ]]; then
-	note "the kernel ended without an '@exit' line (status $status)"
+[[ -z $code ]] || exit "$code"
+((status == 0)) || {
+	note "the kernel died (status $status)"
 	exit 1
-fi
-exit "$code"
+}
+note "the machine was powered off: status 0; for another status its init prints '@exit N' on a line of its own"

@@ -27,7 +27,7 @@ esac
 
 # Command and the package that has it.
 declare -A wanted=([mmdebstrap]=mmdebstrap [bwrap]=bubblewrap)
-[[ ${1:-} != vm ]] || wanted[qemu-system-x86_64]=qemu-system-x86
+[[ ${1:-} != vm ]] || wanted["qemu-system-x86_64"]=qemu-system-x86
 missing=()
 for command in "${!wanted[@]}"; do
 	command -v "$command" >/dev/null || missing+=("${wanted[$command]}")

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The last step inside mmdebstrap, while apt's lists are there: mkroot-hook.sh ROOT.
+# mkroot-hook.sh ROOT: the last step of mmdebstrap, while apt's lists are still there.
 
 set -euo pipefail
 root=$1
@@ -19,8 +19,8 @@ else
 	echo "the suites have no $HOOK_SOURCE_PACKAGE"
 fi
 
-# What the root is made of: part of the key of everything built in it.
+# The versions of all packages: part of the key of everything built in the root.
 # shellcheck disable=SC2016 # the format is dpkg's
 chroot "$root" dpkg-query -W -f '${Package} ${Version}\n' >"$root/etc/bpf-patcher.manifest"
-# Proxies may hold a password, and inroot.sh brings the host's settings.
+# Proxies may hold a password; inroot.sh passes on the host's own settings.
 rm -f "$root"/etc/apt/apt.conf.d/99mmdebstrap

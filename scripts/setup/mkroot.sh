@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# mkroot.sh ROOT: what the tool root is made of, and how. This file, its hook, debian.sh and the list of packages are the root's key.
+# mkroot.sh ROOT: creates the tool root. This file, mkroot-hook.sh, lib/debian.sh and
+# configs/toolroot.packages are the root's key: a change to one of them creates a new root.
 #
-# The kernel source package is fetched by apt outside the root and only unpacked: its
-# dependencies are not needed, and a suite that has moved past it must not fail the root (KSRC still works).
+# The hook downloads the kernel's source package and unpacks it without its dependencies. A Debian
+# suite that has moved on to another version does not fail the root: KSRC still works.
 
 # shellcheck source=scripts/lib/debian.sh
 source "$(dirname "$0")/../lib/debian.sh"

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Creates the tool root: a Debian trixie with every compiler and tool, and the kernel's source package.
-# Two stages, base and bindgen, each final once it is there.
+# It has two stages, the root and bindgen; each is final once it is there.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
+# shellcheck source=scripts/lib/debian.sh
+source "$TOP/scripts/lib/debian.sh"
 
 install_bindgen() {
 	local target=$1
@@ -22,14 +24,10 @@ lock_cache
 
 root=$(toolroot_path)
 if [[ ! -d $root ]]; then
-	# All of it, not this stage alone: better now than after ten minutes.
+	# Enough for all stages: a full disk should show now and not after ten minutes.
 	need_disk 8000 "building everything from nothing"
-	run "$TOP/scripts/setup/network.sh"
-	dir=$(partial_dir toolroot)
-	# apt's download user must get in.
-	chmod 755 "$dir"
-	stage "tool root" toolroot env SOURCE_PACKAGE="$SOURCE_PACKAGE" "$TOP/scripts/setup/mkroot.sh" "$dir/root"
-	mv "$dir/root" "$root" 2>/dev/null || as_root mv "$dir/root" "$root"
+	place_root "$root" "tool root" toolroot \
+		env SOURCE_PACKAGE="$SOURCE_PACKAGE" "$TOP/scripts/setup/mkroot.sh"
 fi
 
 bindgen=$(bindgen_path)

@@ -1,33 +1,41 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# where.sh [NAME]: the cached artefacts, `name path` a line, `-` for what is not there; with a name, that path alone. Builds nothing.
+# where.sh [NAME]: prints where the cached artefacts are, `name path` a line, with `-` for one that is
+# not there. With NAME it prints that path alone. Builds nothing.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
 
 [[ -z ${KSRC:-} || -e $KSRC ]] || die "KSRC=$KSRC does not exist; pass a kernel source tree or a tarball of one"
 pin_source_key
-declare -A path
-path[toolroot]=$(toolroot_path)
-path[source]=$(patched_source_path)
-path[stock-source]=$(stock_source_path)
-path[uml-build]=$(kernel_path um)
-path[uml]=${path[uml-build]:+${path[uml-build]}/linux}
-path[uml-stock-build]=$(kernel_path um-stock)
-path[uml-stock]=${path[uml-stock-build]:+${path[uml-stock-build]}/linux}
-path[loader]=$(loader_path)
-path[initramfs]=$(initramfs_path)
-path[vm-root]=$(vm_root_path)
-for kind in vm vm-lean vm-interp; do
-	path[$kind-build]=$(kernel_path "$kind")
-	path[$kind-suites]=$(vm_selftests_path "$kind")/tools/testing/selftests/bpf
-done
-path[module]=$TOP/bpf_patcher.ko
 
-for name in ${1:-toolroot source stock-source uml-build uml uml-stock-build uml-stock loader initramfs vm-root vm-build vm-lean-build vm-interp-build \
-	vm-suites vm-lean-suites vm-interp-suites module}; do
-	found=${path[$name]:-}
-	[[ -n $found && -e $found ]] || found=-
-	if (($#)); then echo "$found"; else echo "$name $found"; fi
-done
+# below DIR NAME: nothing as long as the directory has no name.
+below() { [[ -z $1 ]] || echo "$1/$2"; }
+
+artefacts() {
+	local kind
+	echo "toolroot $(toolroot_path)"
+	echo "source $(patched_source_path)"
+	echo "stock-source $(stock_source_path)"
+	echo "uml-build $(kernel_path um)"
+	echo "uml $(below "$(kernel_path um)" linux)"
+	echo "uml-stock-build $(kernel_path um-stock)"
+	echo "uml-stock $(below "$(kernel_path um-stock)" linux)"
+	echo "loader $(loader_path)"
+	echo "initramfs $(initramfs_path)"
+	echo "vm-root $(vm_root_path)"
+	for kind in vm vm-lean vm-interp; do
+		echo "$kind-build $(kernel_path "$kind")"
+	done
+	for kind in vm vm-lean vm-interp; do
+		echo "$kind-suites $(vm_selftests_path "$kind")/tools/testing/selftests/bpf"
+	done
+	echo "module $TOP/bpf_patcher.ko"
+}
+
+while read -r name path; do
+	[[ -z ${1:-} || $name == "$1" ]] || continue
+	[[ -n $path && -e $path ]] || path=-
+	if (($#)); then echo "$path"; else echo "$name $path"; fi
+done < <(artefacts)

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Loads the programs of all objects and lets the kernel's own kprobe events write down each pass and each patch: scripts/report/patch_stats.py
-# reads OUT/log. For mode stock, where each edit is a call of the kernel's function: ftrace, and so kprobe events, do not know the module's.
+# patches.sh OUT: loads the programs of all objects, while kprobe events of the kernel record each pass
+# and each patch in OUT/log; scripts/report/patch_stats.py reads that. For mode stock, where each edit is
+# a call of a C function. A kprobe event cannot be put on the module's Rust functions.
 
 set -u
 out=$1
@@ -29,5 +30,5 @@ done
 sleep 2
 echo 0 >$instance/events/patcher/enable
 kill $reader
-# How often the kernel came by, and how often it could not write it down.
+# How often each event was hit, and how often the kernel could not record it.
 awk '{ print "@" $1, $2, $3 } $1 == "patch" || $1 == "remove" { sum += $2 } END { print sum, "patches" }' $tracing/kprobe_profile >>"$out/log"
