@@ -11,7 +11,7 @@ source "$(dirname "$0")/../lib/paths.sh"
 run "$TOP/scripts/setup/host-packages.sh"
 
 # Cheap ones first: what is wrong with the text shows before kernels are built.
-checks=(format shellcheck python loader checkpatch module build module-clippy engine-on-host kunit identity verify defects limits stock-identity selftests)
+checks=(format shellcheck python loader checkpatch module build module-clippy uml engine-on-host kunit identity verify defects limits stock-identity selftests)
 (($# == 0)) || checks=("$@")
 
 declare -A count=([ok]=0 [FAIL]=0 [skip]=0)
