@@ -133,7 +133,8 @@ vm_selftests_path() { echo "$(kernel_path "$1").selftests"; }
 
 # series_path TREE: the patches for a source tree.
 series_path() { echo "$TOP/patches/$(kernel_version "$1")"; }
-series_stamp() { hash_tree "$(series_path "$(stock_source_path)")"; }
+# The cover letter beside the patches does not count.
+series_stamp() { hash_tree "$(series_path "$(stock_source_path)")"/*.patch; }
 
 # The version of the contract with the kernel that the module is written for, its one home.
 contract_version() { sed -nE 's/^const CONTRACT: u32 = ([0-9]+);$/\1/p' "$TOP/rust/entry.rs"; }

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """How much the verifier rewrites: patch_stats.py LOG --out PREFIX, LOG from selftests/vm/suites/patches.sh.
 
-Writes PREFIX.csv (a row for each program and pass with patches), PREFIX.svg (histograms) and PREFIX.md (the tables). Status 1: the log is
-not whole.
+Writes PREFIX.csv (a row for each program and pass with patches), PREFIX.svg (histograms) and PREFIX.md (the tables).
+Status 1: the log is not whole.
 """
 
 import argparse
@@ -17,11 +17,11 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 from histogram_svg import histogram_svg  # noqa: E402
 
-# enum bpf_patcher_pass, in its order, which is that of the passes; behind them what is patched between two passes.
+# enum bpf_patcher_pass, in its order, and last what is patched outside of the sessions. A new pass needs a name here.
 PASSES = ["bpf_loop inlining", "dead code", "nops", "context accesses", "helpers and arithmetic", "may_goto slots", "zero extension",
           "constant blinding", "prologues, epilogues, hidden subprograms"]
 EVENT = re.compile(r"-(\d+) +\[\d+\] \S+ +[\d.]+: (\w+): (.*)")
-# The names of the programs that libbpf finds out with what the kernel can do; those of others are not empty.
+# Programs that libbpf loads to find out what the kernel can do. No other program has an empty name.
 PROBES = re.compile(r"(libbpf_.*|det_arg_ctx)?")
 
 
@@ -48,13 +48,12 @@ def read(path):
         seen[event] += 1
         if event == "tracing_mark_write":
             obj = text.removeprefix("object ").strip()
-        elif event == "open":
+        elif event == "load":
             found = fields(text)
-            number = int(found["pass"], 0)
-            if number == 0:
-                current[pid] = {"object": obj, "name": found["name"], "len": int(found["len"], 0), "passes": {}}
-                loads.append(current[pid])
-            current[pid]["pass"] = PASSES[number]
+            current[pid] = {"object": obj, "name": found["name"], "len": int(found["len"], 0), "passes": {}, "pass": PASSES[-1]}
+            loads.append(current[pid])
+        elif event == "edit":
+            current[pid]["pass"] = PASSES[int(fields(text)["pass"], 0)]
         elif event == "close":
             current[pid]["pass"] = PASSES[-1]
         elif event in ("patch", "remove"):
@@ -79,7 +78,8 @@ def total(load):
 
 
 def markdown(loads):
-    lines = ["| Pass | Programs with patches | Patches | a program: median | 90 % | most | Insns a patch: median | 90 % | most |",
+    lines = ["<!-- SPDX-License-Identifier: GPL-2.0 -->", "<!-- Written by `ONLY=patches make selftests`. -->", "# Patches of each pass", "",
+             "| Pass | Programs with patches | Patches | a program: median | 90 % | most | Insns a patch: median | 90 % | most |",
              "|---|---|---|---|---|---|---|---|---|"]
     for name in PASSES:
         patched = [load["passes"][name] for load in loads if name in load["passes"]]

@@ -202,7 +202,8 @@ def listed(tests, verdict):
 
 
 def markdown(runs, facts):
-    lines = [f"Kernel {facts['kernel']}, commit {facts['commit']}, {facts['date']}, QEMU with {facts['accelerator']}.", ""]
+    lines = ["<!-- SPDX-License-Identifier: GPL-2.0 -->", "<!-- Written by `make selftests`. -->", "# Results of the kernel's test suites", "",
+             f"Kernel {facts['kernel']}, commit {facts['commit']}, {facts['date']}, QEMU with {facts['accelerator']}.", ""]
     lines += ["| Run | Mode | Tests | Differ from stock | Sessions | Edits | Compared | Differences | Time |", "|---|---|---|---|---|---|---|---|---|"]
     for name, entry in runs.items():
         for mode, run in entry["modes"].items():

@@ -12,13 +12,13 @@ import patch_stats  # noqa: E402
 
 EVENTS = [
     "tracing_mark_write: object o.bpf.o",
-    'open: (x) name="" len=2 pass=0', "close: (x)",
-    'open: (x) name="p" len=9 pass=0', "close: (x)",
+    'load: (x) name="" len=2', "close: (x)",
+    'load: (x) name="p" len=9', "close: (x)",
     "patch: (x) cnt=3",
-    'open: (x) name="p" len=9 pass=1', "remove: (x) cnt=0x2", "close: (x)",
-    'open: (x) name="p" len=9 pass=0', "close: (x)",
+    "edit: (x) pass=1", "remove: (x) cnt=0x2", "close: (x)",
+    'load: (x) name="p" len=9', "close: (x)",
 ]
-PROFILE = ["@open 4 0", "@close 4 0", "@patch 1 0", "@remove 1 0", "2 patches"]
+PROFILE = ["@load 3 0", "@edit 1 0", "@close 4 0", "@patch 1 0", "@remove 1 0", "2 patches"]
 
 
 class Read(unittest.TestCase):
@@ -35,7 +35,7 @@ class Read(unittest.TestCase):
         self.assertEqual(second["passes"], {})
 
     def test_not_whole(self):
-        for events, profile in (EVENTS, []), (EVENTS[:7] + EVENTS[8:], PROFILE), (EVENTS, ["@open 4 1"]):
+        for events, profile in (EVENTS, []), (EVENTS[:7] + EVENTS[8:], PROFILE), (EVENTS, ["@load 3 1"]):
             with self.assertRaises(patch_stats.Unusable):
                 self.read(events, profile)
 

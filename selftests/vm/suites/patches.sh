@@ -11,10 +11,13 @@ tracing=/sys/kernel/tracing
 instance=$tracing/instances/bpf_patcher
 insmod ./bpf_testmod.ko || exit 125
 {
-	echo 'p:patcher/open bpf_patcher_open_env name=env->prog->aux->name:string len=env->prog->len pass=pass'
-	echo 'p:patcher/close bpf_patcher_close_env'
+	# The first pass, of every program.
+	echo 'p:patcher/load bpf_optimize_bpf_loop name=env->prog->aux->name:string len=env->prog->len'
+	# In front of each edit of a pass, and at the end of the pass.
+	echo 'p:patcher/edit bpf_rewrite_records pass=rw->pass'
+	echo 'p:patcher/close bpf_rewrite_end'
 	echo 'p:patcher/patch bpf_patch_insn_data cnt=len'
-	echo 'p:patcher/remove verifier_remove_insns cnt=cnt'
+	echo 'p:patcher/remove bpf_remove_insn_data cnt=cnt'
 } | while read -r event; do echo "$event" >>$tracing/kprobe_events || exit 1; done || exit 125
 mkdir $instance
 echo 32768 >$instance/buffer_size_kb
