@@ -8,7 +8,7 @@
 #   CMD='<command>'            for `make vm`: run it there, and end with its status; without it there is a shell
 #   KIND=vm|vm-lean|vm-interp  for `make vm`: the CI's configuration, the same without debugging, or that with the interpreter
 #   MODE=<mode>                for `make vm`: patcher, stock or verify; none loads no module
-#   FULL=1                     `make run` also runs the ladder's slow stock rows (about 12 minutes)
+#   FULL=1                     `make run` also runs the ladder's slow rows in mode stock (many minutes)
 #   BPF_PATCHER_CACHE=<dir>    where everything heavy is kept
 #   JOBS=<n>                   parallel jobs
 #   SESSIONS=<n> SEED=<n>      for `make kunit`: random sessions to compare with stock
@@ -17,7 +17,7 @@ FULL ?=
 INITRD ?=
 ARGS ?=
 CMD ?=
-# As it is: a dollar sign is the command's.
+# Not expanded: a dollar sign is the command's.
 override CMD := $(value CMD)
 KIND ?= vm
 MODE ?=
@@ -27,7 +27,7 @@ export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME CMD MODE ON
 RUN := @setpriv --pdeathsig TERM --
 
 .DEFAULT_GOAL := help
-# The scripts share one cache and parallelise their own work.
+# The scripts share one cache, and run their own work in parallel.
 .NOTPARALLEL:
 
 .PHONY: help
@@ -48,7 +48,7 @@ kunit: ## the engine's KUnit suites in the User-mode Linux kernel
 	$(RUN) scripts/run/kunit.sh
 
 .PHONY: planted
-planted: ## plants a fault in each adjuster, one at a time: mode verify has to notice, and dump it
+planted: ## plant a fault in each part of the engine, one at a time: mode verify has to notice it
 	$(RUN) scripts/run/planted.sh
 
 .PHONY: fuzz
@@ -56,15 +56,15 @@ fuzz: ## libFuzzer on the engine, on the host, against a naive model; TIME=60, 3
 	$(RUN) scripts/run/fuzz.sh
 
 .PHONY: coverage
-coverage: ## how much of the engine the host's tests reach; fails below 95 % of the lines
+coverage: ## how much of the engine the host's tests reach; fails below 95 % of its lines
 	$(RUN) scripts/run/coverage.sh
 
 .PHONY: mutants
-mutants: ## changes the engine in small ways, one at a time: the host's tests have to notice
+mutants: ## change the engine in small ways, one at a time: the host's tests have to notice
 	$(RUN) scripts/run/mutants.sh
 
 .PHONY: uml
-uml: ## boot that kernel: make uml INITRD=<cpio> ARGS='...' (ARGS go to its init)
+uml: ## boot that kernel: make uml INITRD=<cpio> ARGS='...' (for its init); status: N of a line `@exit N`, or 0
 	@test -n '$(INITRD)' || { echo "error: pass INITRD=<cpio>, for instance: make uml INITRD=my.cpio.gz ARGS='-v'" >&2; exit 1; }
 	$(RUN) scripts/build/kernel.sh um
 	$(RUN) scripts/run/uml.sh "$$(scripts/setup/where.sh uml)" '$(INITRD)' $(ARGS)

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Packs the loader (as /init) and the BPF programs (/progs/*.o) into an initramfs; the same input gives the same file.
+# Packs the loader (/init) and the BPF programs (/progs/*.o) into an initramfs. Equal input gives an equal
+# file.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"

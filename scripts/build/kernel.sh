@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kernel.sh KIND: builds a kernel in the cache; config_fragments in paths.sh says which kinds there are.
-# Changed module sources or a changed series rebuild only what depends on them; a killed build goes on where it was.
+# kernel.sh KIND: builds a kernel in the cache; config_fragments in lib/paths.sh lists the kinds. After a
+# change of the module or the series, only what depends on it is built again. An interrupted build
+# resumes.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
@@ -20,7 +21,7 @@ configure() {
 	mkdir -p "$build"
 	[[ $kind != um ]] || copy_module "$source/kernel/bpf/patcher"
 	if [[ $kind == vm* ]]; then
-		# As the CI does it: its own files on an empty one.
+		# As the CI does it: its files on an empty one.
 		base=("$source"/tools/testing/selftests/bpf/config{,.vm,.x86_64})
 		: >"$build/.config"
 	else
@@ -28,7 +29,7 @@ configure() {
 	fi
 	(cd "$build" && run "$TOP/scripts/setup/inroot.sh" "$source/scripts/kconfig/merge_config.sh" -m .config "${base[@]}" "${fragments[@]}")
 	kmake olddefconfig
-	# Kconfig drops what it cannot satisfy without a word. Of two fragments the later one counts.
+	# Kconfig drops silently what it cannot satisfy. Of two fragments the later one counts.
 	while read -r line; do
 		case $line in
 		CONFIG_*) grep -qxF "$line" "$build/.config" ;;
@@ -73,10 +74,10 @@ rm -f "$stamp"
 stage "$name: configuration" "$kind-config" configure "$kind" "$source" "$build"
 stage "$name: build" "$kind" compile "$kind" "$source" "$build"
 
-# Compiler warnings, in C and in Rust; the linker's and driver's own remarks are not about the code.
+# Warnings of the compilers, in C and in Rust; those of linker and driver are not about the code.
 warnings=$(grep -cE '^([^ ]+:[0-9]+:[0-9]+: warning:|warning: )' "$LOGS/$kind.log" || true)
 if ((warnings)); then
-	# What warned must be compiled again for the warning to be seen again.
+	# The next build has to compile what warned, to show the warning again.
 	find "$build" -name '*.o' -newer "$build/.bpf-patcher.start" -delete
 	die "$name: $warnings compiler warnings; log: $LOGS/$kind.log"
 fi

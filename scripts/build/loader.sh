@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds the loader: a static program, so that it can be the only one of an initramfs, or run on any host.
+# Builds the loader as a static program: it is the only program of an initramfs, and runs on any host.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# module.sh [install]: builds bpf_patcher.ko against the user's own kernel with the user's own tools: KDIR names its build directory
-# (the running kernel's, if not set). `install` puts it where modprobe finds it; INSTALL_MOD_PATH as with the kernel's own modules.
+# module.sh [install]: builds bpf_patcher.ko against the user's own kernel, with the user's own tools.
+# KDIR is the kernel's build directory (by default the running kernel's). `install` puts the module where
+# modprobe finds it; INSTALL_MOD_PATH works as in the kernel's build.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
@@ -12,7 +13,7 @@ action=${1:-build}
 KDIR=${KDIR:-/lib/modules/$(uname -r)/build}
 [[ -f $KDIR/Makefile && -f $KDIR/.config ]] ||
 	die "KDIR=$KDIR is not a configured kernel build directory; pass KDIR=<build directory of your patched kernel>"
-# A build directory of its own points to the source.
+# A build outside of the source has a link to it.
 source=$KDIR
 [[ -f $KDIR/Kbuild || ! -e $KDIR/source ]] || source=$KDIR/source
 header=$source/include/linux/bpf_patcher.h

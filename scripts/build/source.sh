@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# source.sh [stock|patched]: the kernel tree in the cache, from KSRC (a tree or a tarball; never modified) or from the
-# newest packaged release of the series' version. The patched tree shares every unpatched file with the stock one.
+# source.sh [stock|patched]: puts the kernel tree into the cache, from KSRC (a tree or a tarball; never
+# modified) or from Debian's source package. The patched tree shares each unpatched file with the stock
+# tree.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
@@ -25,13 +26,14 @@ copy_tree() {
 	done
 }
 
-# Applies the series to a copy that shares its files with the stock tree: git replaces files and writes through no link.
+# Applies the series to a copy that shares its files with the stock tree. git replaces files and does
+# not write through links.
 apply_series() {
 	local stock=$1 tree=$2 series=$3 patch leaked
 	touch "$tree.start"
 	cp -al "$stock" "$tree"
 	cd "$tree"
-	# A cache inside of somebody's repository must not make git look there.
+	# If the cache is inside of a repository, git must not look there.
 	GIT_CEILING_DIRECTORIES=$(dirname "$tree")
 	export GIT_CEILING_DIRECTORIES
 	for patch in "$series"/*.patch; do
@@ -49,8 +51,8 @@ apply_series() {
 	}
 }
 
-# Brings a patched tree to another state of the series: only files that differ change, with a new time, so that make
-# rebuilds what depends on them and nothing else. Files that both trees share with the stock tree are equal.
+# Brings a patched tree to another state of the series. Only files that differ change and get a new time,
+# so that make rebuilds what depends on them. A file that both trees share with the stock tree is equal.
 update_tree() {
 	local new=$1 tree=$2 file
 	{

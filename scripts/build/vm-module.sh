@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# vm-module.sh KIND [CONTRACT]: builds bpf_patcher.ko for one of the virtual machine's kernels, out of tree: a copy of the module's
-# sources, so that the checkout stays clean and every kernel has its own. With CONTRACT one that claims to be for that version of the
-# contract, which the kernel has to refuse.
+# vm-module.sh KIND [CONTRACT]: builds bpf_patcher.ko for one of the virtual machine's kernels. It builds a
+# copy of the module's sources, so that the checkout stays clean and each kernel has a module of its own.
+# With CONTRACT, the module claims to be for that version of the contract; the kernel has to refuse it.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
@@ -11,7 +11,7 @@ source "$(dirname "$0")/../lib/paths.sh"
 compile() {
 	local build=$1 dir=$2 contract=$3
 	copy_module "$dir"
-	# Without its own check.
+	# Its own check would stop the build.
 	[[ -z $contract ]] || sed -i "s/^const CONTRACT: u32 = .*/const CONTRACT: u32 = $contract;/; /^const _: () = assert!(/,/^);/d" "$dir/rust/entry.rs"
 	run "$TOP/scripts/setup/inroot.sh" make -C "$build" "${VM_MAKE_ARGS[@]}" -j"$JOBS" M="$dir" modules
 }

@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# vm-selftests.sh KIND [base|progs|all]: builds the kernel's own BPF test suites for a kernel of the virtual machine: test_verifier
-# (base), with it test_progs, test_maps and veristat (progs), with these the other flavours of test_progs (all); and the modules that
-# they load.
+# vm-selftests.sh KIND [base|progs|all]: builds the kernel's own BPF test suites for a kernel of the
+# virtual machine, and the modules that they load. base is test_verifier; progs adds test_progs,
+# test_maps and veristat; all adds the other flavours of test_progs.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
 
-# The suites build where their sources are. That is a tree of their own, which shares its files with the patched one; rsync and the
-# build replace files and write through no link.
+# The suites build where their sources are. So they get a tree, which shares its files with the patched
+# tree. rsync and the build replace files and do not write through links.
 compile() {
 	local source=$1 build=$2 dir=$3 set=$4 leaked net
 	shift 4
@@ -20,7 +20,7 @@ compile() {
 	fi
 	touch "$dir/.bpf-patcher.start"
 	run "$TOP/scripts/setup/inroot.sh" rsync -rlp --no-times --checksum "$source/tools/" "$dir/tools/"
-	# Given by O= the output would go there; the environment only names the kernel.
+	# With O= the output would go there; from the environment it only names the kernel.
 	run "$TOP/scripts/setup/inroot.sh" env KBUILD_OUTPUT="$build" make -C "$dir/$SUITES" "${VM_MAKE_ARGS[@]:0:2}" -j"$JOBS" \
 		VMLINUX_BTF="$build/vmlinux" SKIP_DOCS=1 "$@"
 	if [[ $set == all ]]; then
@@ -45,11 +45,11 @@ modules() {
 SUITES=tools/testing/selftests/bpf
 dispatch_step "$@"
 
-# up_to_date STAMP: whether what was built is of this kernel.
+# up_to_date STAMP: was it built for this kernel?
 up_to_date() { [[ $(cat "$1" 2>/dev/null) == "$want" ]]; }
 
 kind=${1:-vm} set=${2:-all}
-# What to build, and the sets that are there then.
+# What to build, and the sets that this completes.
 targets=(test_verifier) sets=(base)
 case $set in
 base) ;;

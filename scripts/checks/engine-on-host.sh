@@ -8,7 +8,7 @@ source "$(dirname "$0")/../lib/engine-on-host.sh"
 
 host_prepare
 cd "$HOST_CRATE"
-# The fuzzer's crate needs libFuzzer, which takes a C++ compiler a while.
+# Without the fuzzer's crate, as libFuzzer takes a C++ compiler a while.
 host_cargo clippy cargo clippy --locked --jobs "$JOBS" --workspace --exclude host-fuzz --all-targets -- -D warnings ||
 	die "clippy has something to say about the engine on the host"
 out=$(host_cargo test env GLIBC_TUNABLES="$HOST_MALLOC" cargo test --locked --jobs "$JOBS" 2>&1 | tee /dev/stderr) ||

@@ -7,7 +7,7 @@
 source "$(dirname "$0")/../lib/paths.sh"
 
 lock_cache
-# Not the build's own directory: clippy would make cargo build everything again there.
+# Not the build's directory: clippy would make cargo build everything again there.
 CARGO_TARGET_DIR=$(loader_target)/clippy
 export CARGO_TARGET_DIR
 cd "$TOP"

@@ -3,8 +3,8 @@
 #
 # The module has no clippy warnings.
 #
-# CLIPPY=1 changes every Rust command line of a kernel build and may change its code, so that the cached build must not
-# be made with it. Clippy runs with the very command that kbuild recorded for the object, its outputs put elsewhere.
+# The cached build cannot be made with CLIPPY=1, which changes every Rust command line and may change the
+# code. So clippy runs with the command that kbuild recorded for the object, and writes elsewhere.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The Python scripts compile, and what is tested of them passes; without leaving byte code behind.
+# The Python scripts compile, and their tests pass. No byte code is left behind.
 
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"

@@ -10,7 +10,7 @@ export LC_ALL=C.UTF-8
 TOP=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
 CACHE=$(realpath -m "${BPF_PATCHER_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/bpf-patcher}")
 LOGS=$CACHE/log
-# Unfinished work. Every locked run starts by removing what a killed run left here.
+# Unfinished work. Every locked run removes first what a killed run left here.
 PARTIAL=$CACHE/partial
 JOBS=${JOBS:-$(nproc)}
 # shellcheck disable=SC2034 # used by the scripts that source this file
@@ -55,7 +55,7 @@ without_comments() { sed -E '/^(#|$)/d' "$1"; }
 # shell_scripts: their paths in the checkout, one a line.
 shell_scripts() { (cd "$TOP" && find scripts selftests .ci -type f \( -name '*.sh' -o -path .ci/run \) | sort); }
 
-# need_disk MIB WHAT: a stage that would fill the disk is refused before it starts.
+# need_disk MIB WHAT: refuses a stage before it starts if it would fill the disk.
 need_disk() {
 	local free
 	mkdir -p "$CACHE" || die "cannot create the cache $CACHE; set BPF_PATCHER_CACHE to a directory that can be written"
@@ -70,7 +70,7 @@ remove_tree() {
 	rm -rf --one-file-system "$1" 2>/dev/null || as_root rm -rf --one-file-system "$1"
 }
 
-# One run at a time works on a cache; scripts started by that run inherit its lock.
+# One run at a time works on a cache. Scripts that it starts inherit its lock.
 lock_cache() {
 	local fd
 	[[ ${BPF_PATCHER_LOCKED:-} != "$CACHE" ]] || return 0
@@ -88,8 +88,8 @@ lock_cache() {
 	trap clean_up EXIT
 }
 
-# After a failure nothing unfinished stays. A signal comes with status 0; what this script started may then still be
-# writing, and the next run cleans up.
+# After a failure nothing unfinished stays. After a signal the status is 0, and what this script started
+# may still be writing; the next run cleans up then.
 clean_up() {
 	if (($?)); then
 		remove_tree "$PARTIAL"
@@ -98,7 +98,7 @@ clean_up() {
 	fi
 }
 
-# A fresh directory for unfinished work; `mv` makes its content final.
+# partial_dir NAME: a fresh directory for unfinished work; `mv` makes its content final.
 partial_dir() {
 	mkdir -p "$PARTIAL"
 	mktemp -d "$PARTIAL/$1.XXXXXX"
@@ -106,7 +106,8 @@ partial_dir() {
 
 elapsed() { printf '%d:%02d' $((($1) / 60)) $((($1) % 60)); }
 
-# Ends with the script, leaves no process behind (no sleep) and holds no lock.
+# heartbeat NAME LOG START: prints the last line of a log every HEARTBEAT seconds. Ends with the script,
+# leaves no process behind (no sleep) and holds no lock.
 heartbeat() {
 	local name=$1 log=$2 start=$3 never line
 	[[ -z ${BPF_PATCHER_LOCK_FD:-} ]] || exec {BPF_PATCHER_LOCK_FD}>&-
@@ -117,8 +118,8 @@ heartbeat() {
 	done
 }
 
-# Known reasons of a failed stage, in the words of whoever must act on them.
-# A step that knows its own prints `refused: ...`.
+# reason LOG: why a stage failed, for whoever has to act on it. A step that knows the reason prints
+# `refused: ...`.
 reason() {
 	if grep -q '^refused: ' "$1"; then
 		sed -n 's/^refused: //p' "$1" | tail -n 1
@@ -131,8 +132,9 @@ reason() {
 	fi
 }
 
-# stage NAME LOG COMMAND...: runs a long step, its output in a log, signs of life on the terminal.
-# A function of the calling script runs in a process of its own (see dispatch_step), which ends when the script is killed.
+# stage NAME LOG COMMAND...: runs a long step, with its output in a log and a heartbeat on the terminal.
+# COMMAND may be a function of the calling script: it runs in a process of its own (see dispatch_step),
+# which ends when the script is killed.
 stage() {
 	local name=$1 log=$LOGS/$2.log start=$SECONDS beat status=0
 	shift 2
@@ -152,7 +154,7 @@ stage() {
 	printf '    %s done in %s\n' "$name" "$(elapsed $((SECONDS - start)))" >&2
 }
 
-# Stands behind the functions of a script that has stages: `dispatch_step "$@"`.
+# A script with stages calls `dispatch_step "$@"` after its functions.
 dispatch_step() {
 	[[ ${1:-} == --step ]] || return 0
 	shift

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Sourced by what runs the engine on the host: where it is built, with which bindings, and cargo in the tool root.
+# Sourced by what runs the engine on the host: where it is built, with which bindings, and cargo in the
+# tool root.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
@@ -11,14 +12,14 @@ CARGO_MUTANTS_VERSION=27.1.0
 HOST_CRATE=$TOP/selftests/host
 # shellcheck disable=SC2034
 HOST_TRIPLE=x86_64-unknown-linux-gnu
-# Long programs come and go with every case: giving their memory back each time would take half of the time.
+# malloc keeps memory: to return that of each case's long programs would take half of the time.
 # shellcheck disable=SC2034
 HOST_MALLOC=glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=1073741824
 
 host_target() { echo "$CACHE/host-$(toolroot_key)"; }
 mutants_path() { echo "$CACHE/cargo-mutants-$CARGO_MUTANTS_VERSION-$(toolroot_key)"; }
 
-# The patched kernel's bindings are there with any build of this series, finished or not with these module sources.
+# The bindings are those of the series: a build of other module sources has them too.
 host_has_bindings() {
 	local build series
 	build=$(kernel_path um)
@@ -27,8 +28,8 @@ host_has_bindings() {
 	[[ $series == "$(series_stamp)" ]]
 }
 
-# Puts the kernel's bindings where cargo finds them, with a new time only if they have changed.
-# Long runs do not hold the cache: cargo has a lock of its own.
+# Puts the kernel's bindings where cargo finds them, with a new time only if they have changed. Long runs
+# do not hold the cache's lock, as cargo has one of its own.
 host_prepare() {
 	local from target
 	host_has_bindings || run "$TOP/scripts/build/kernel.sh" um
@@ -42,7 +43,8 @@ host_prepare() {
 	}
 }
 
-# host_cargo TARGET COMMAND...: a command in the tool root, cargo's output below a directory of the host's target; RUSTFLAGS go along.
+# host_cargo TARGET COMMAND...: runs a command in the tool root, with cargo's output in that directory of
+# the host's target. RUSTFLAGS are passed on.
 host_cargo() {
 	local target
 	target=$(host_target)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Names and keys of everything cached: one place, so that builders and `make where` agree.
-# A function prints nothing when an input of its key is not there yet.
+# Names, keys and stamps of everything cached (scripts/README.md explains these), so that builders and
+# `make where` agree. A function prints nothing when an input of its key is not there yet.
 
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -25,7 +25,7 @@ vm_root_path() {
 	echo "$CACHE/vmroot-$(cat "$TOP/selftests/vm/root.packages" "$TOP"/scripts/{setup/vm-root,lib/debian}.sh | short_hash)"
 }
 
-# The versions in the tool root: what is built with other tools is built anew.
+# The versions in the tool root: other versions mean a new build of everything.
 toolroot_key() {
 	local manifest
 	manifest=$(toolroot_path)/etc/bpf-patcher.manifest
@@ -49,7 +49,8 @@ source_origin() {
 	fi
 }
 
-# A tarball counts by its content. A tree counts by its files' names, sizes and times: reading it all would take minutes.
+# Of a tarball the content counts, of a tree the names, sizes and times of its files: reading all of a
+# tree takes minutes.
 source_key() {
 	local origin
 	origin=$(source_origin)
@@ -62,7 +63,7 @@ source_key() {
 	fi
 }
 
-# The key does not change while a script runs: the paths that have it in their name need not find it each time.
+# pin_source_key: finds the key once for this script and those that it calls, as finding it takes a while.
 pin_source_key() {
 	SOURCE_KEY=$(source_key)
 	export SOURCE_KEY
@@ -74,7 +75,8 @@ stock_source_path() {
 	[[ -z $key ]] || echo "$CACHE/src/stock-$key"
 }
 
-# The patched tree stays in one place for every state of the series, so that its build is incremental; a stamp says which state it has.
+# The patched tree stays in one place for every state of the series, so that builds are incremental. A
+# stamp says which state it has.
 patched_source_path() {
 	local stock
 	stock=$(stock_source_path)
@@ -86,9 +88,9 @@ kernel_version() {
 	awk -F '[ =\t]+' '$1 == "VERSION" { v = $2 } $1 == "PATCHLEVEL" { print v "." $2; exit }' "$1/Makefile"
 }
 
-# config_fragments KIND: our own part of a kernel's configuration, every line of which has to be taken. The kinds: um, the patched
-# User-mode Linux kernel, and um-stock, the same unpatched; vm, the patched kernel as the kernel's BPF CI has it, vm-lean, the same
-# without debugging, and vm-interp, vm-lean with the interpreter.
+# config_fragments KIND: our part of a kernel's configuration; the kernel has to take every line of it.
+# The kinds are um, patched User-mode Linux; um-stock, the same unpatched; vm, the patched kernel as the
+# kernel's BPF CI has it; vm-lean, vm without debugging; and vm-interp, vm-lean with the interpreter.
 config_fragments() {
 	case $1 in
 	um-stock) printf '%s\n' "$TOP"/configs/{uml,stock}.config ;;
@@ -125,8 +127,8 @@ kernel_stamp() {
 	esac
 }
 
-# What is built against each of the virtual machine's kernels: our module (or with a second argument one of that contract), the test
-# suites' modules, and the suites.
+# What is built against each of the virtual machine's kernels: our module (with a second argument, one
+# for that version of the contract), the modules of the test suites, and the suites.
 vm_module_path() { echo "$(kernel_path "$1").module${2:+-contract$2}"; }
 vm_kmods_path() { echo "$(kernel_path "$1").kmods"; }
 vm_selftests_path() { echo "$(kernel_path "$1").selftests"; }
@@ -142,10 +144,13 @@ contract_version() { sed -nE 's/^const CONTRACT: u32 = ([0-9]+);$/\1/p' "$TOP/ru
 # The module's sources, and what an out-of-tree build leaves among them.
 MODULE_SOURCES=(Kbuild Kconfig rust)
 MODULE_JUNK=('*.o' '*.ko' '*.mod' '*.mod.c' '*.rmeta' '*.rsi' '.*')
-# copy_module DIR: only files whose content differs change, and get a new time whatever the checkout's times are.
+# copy_module DIR: copies the files whose content differs. They get a new time, whatever the checkout's
+# times are. For kernel um, DIR is in the tree that the virtual machine's kernels share; these do not set
+# CONFIG_BPF_PATCHER.
 copy_module() {
 	mkdir -p "$1"
-	(cd "$TOP" && run scripts/setup/inroot.sh rsync -rlp --no-times --checksum --delete "${MODULE_JUNK[@]/#/--exclude=}" "${MODULE_SOURCES[@]}" "$1/")
+	(cd "$TOP" && run scripts/setup/inroot.sh rsync -rlp --no-times --checksum --delete \
+		"${MODULE_JUNK[@]/#/--exclude=}" "${MODULE_SOURCES[@]}" "$1/")
 }
 module_stamp() {
 	local junk=() pattern
@@ -155,7 +160,7 @@ module_stamp() {
 
 loader_target() { echo "$CACHE/loader-$(toolroot_key)"; }
 loader_path() { echo "$(loader_target)/x86_64-unknown-linux-gnu/release/loader"; }
-# Built from the unpatched tree: the programs are the same for both kernels.
+# Built from the unpatched tree, as the programs are the same for both kernels.
 progs_path() {
 	local key
 	key=${SOURCE_KEY:-$(source_key)}

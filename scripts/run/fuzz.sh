@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# fuzz.sh: has libFuzzer look for a case in which engine and model differ, for TIME (60, 30m, 2h; 60 seconds if not set).
-# fuzz.sh --replay FILE...: does cases again.
-# fuzz.sh --corpus: makes the corpus in the repository the smallest that reaches what all found so far reaches.
+# fuzz.sh: has libFuzzer look for a case in which engine and model differ, for TIME (60, 30m, 2h; by
+# default 60 seconds).
+# fuzz.sh --replay FILE...: runs these cases.
+# fuzz.sh --corpus: reduces all cases found so far to the fewest that reach the same code, and makes them
+# the corpus in the repository.
 
 # shellcheck source=scripts/lib/engine-on-host.sh
 source "$(dirname "$0")/../lib/engine-on-host.sh"
@@ -38,7 +40,8 @@ if [[ $action == --replay ]]; then
 	exit
 fi
 
-# What libFuzzer needs to see. No sanitizer, as all of this is safe code; no compared values, as a case is no text with keywords.
+# What libFuzzer needs. No sanitizer, as this is safe code; no tracing of compared values, as a case is no
+# text with keywords.
 flags=(-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
 	-Cllvm-args=-sanitizer-coverage-pc-table -Ccodegen-units=1 --cfg fuzzing)
 note "the fuzzer"
@@ -53,7 +56,7 @@ if [[ $action == --corpus ]]; then
 	merged=$(host_target)/corpus.merged
 	rm -rf "$merged"
 	mkdir "$merged"
-	# What counts is the code that a case reaches, not how often: that would be many times as many.
+	# Only the code that a case reaches counts: counters would keep many times as many cases.
 	run "${fuzzer[@]}" -set_cover_merge=1 -use_counters=0 -max_len=2048 "$merged" "$corpus" "$found" >"$LOGS/fuzz-corpus.log" 2>&1 ||
 		die "the corpus has a case that differs; log: $LOGS/fuzz-corpus.log"
 	rm -f "$corpus"/*

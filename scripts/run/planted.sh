@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# planted.sh [NAME...]: plants the faults of selftests/planted.list in a copy of the module, one at a time, and runs random
-# sessions on each. Mode verify has to notice every one; its first dump is shown.
+# planted.sh [NAME...]: plants the faults of selftests/planted.list in a copy of the module, one at a time,
+# and runs random sessions on each. Mode verify has to notice every fault; its first dump is shown.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
@@ -13,7 +13,7 @@ run "$TOP/scripts/build/kernel.sh" um
 dir=$(partial_dir planted)
 good=0 bad=0
 
-# plant FILE OLD NEW: OLD has to be there once.
+# plant FILE OLD NEW: replaces OLD, which has to be there once.
 plant() {
 	awk -v old="$2" -v new="$3" '
 		i = index($0, old) { $0 = substr($0, 1, i - 1) new substr($0, i + length(old)); n++ }
@@ -50,7 +50,7 @@ while IFS= read -r line; do
 done <"$list"
 remove_tree "$dir"
 
-# Not to leave a broken kernel behind.
+# The last kernel has a fault: build a good one.
 run "$TOP/scripts/build/kernel.sh" um
 echo "$good planted faults noticed, $bad not noticed"
 ((good > 0 && bad == 0))

@@ -1,17 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# selftests.sh [all|ci]: runs the kernel's own test suites in virtual machines, each in modes stock, patcher and verify, and compares
-# the results, test by test, with those of stock: results/selftests.{json,md}, or selftests-ci. Runs that have ended are kept while
-# kernel, module and suite stay the same, so that a run that was killed goes on. `all` takes many hours, `ci` some minutes.
+# selftests.sh [all|ci]: runs the kernel's own test suites in virtual machines, in modes stock, patcher and
+# verify, and compares the results with those of stock, test by test. Writes results/selftests.{json,md},
+# or results/selftests-ci.{json,md}. A run that has ended is kept while kernel, module and suite are the
+# same, so that an interrupted selftests.sh resumes. `all` takes hours, `ci` is the part for `make test`.
 #
-# ONLY='<words>': just those runs whose name has one of the words. MACHINES (2): how many run at a time.
+# ONLY='<names>': only these runs. MACHINES (2): how many machines run at a time.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
 
 results_path() { echo "$TOP/results/selftests/$1"; }
-# run_modes PLAN SUITE: where mode verify compares, a run in CI can do without stock.
+
+# run_modes PLAN SUITE: the modes of a run. Mode verify compares with stock itself, so that `ci` can do
+# without a run in mode stock.
 run_modes() {
 	case $1/$2 in
 	*/module | */unload | */loader | ci/test_progs) echo patcher ;;
@@ -21,7 +24,8 @@ run_modes() {
 	ci/test_verifier) echo stock patcher verify ;;
 	esac
 }
-# suites_set PLAN KIND: which suites have to be built.
+
+# suites_set PLAN KIND: the suites that have to be built.
 suites_set() {
 	case $1/$2 in
 	ci/vm-lean) echo progs ;;
@@ -33,19 +37,19 @@ suites_set() {
 # A version of the contract that the kernel has to refuse.
 OTHER_CONTRACT=$(($(contract_version) + 1))
 
-# NAME KIND SUITE ARGUMENT; the name's parts say flavour and sysctls.
+# Prints the runs, `NAME KIND SUITE ARGUMENT...` a line. The parts of a name say flavour and sysctls.
 all_runs() {
 	local flavour harden
 	echo "test_verifier vm test_verifier"
 	echo "test_verifier.interpreter vm-interp test_verifier"
 	for harden in "" .harden2; do echo "veristat$harden vm-lean veristat"; done
-	# Without JIT there is no run where there is no interpreter, and a JIT that gives up matters only where there is one.
+	# JIT-HARDEN: 0-* needs an interpreter, and so does a program that the JIT gives up.
 	echo "test_kmod vm-lean test_kmod 1-0 1-1 1-2"
 	echo "test_kmod.interpreter vm-interp test_kmod 0-0 1-2"
 	echo "test_maps vm-lean test_maps"
 	echo "bpf_offload vm-lean bpf_offload"
 	for flavour in "" no_alu32 cpuv4; do echo "test_progs${flavour:+-$flavour} vm-lean test_progs $flavour"; done
-	# With an interpreter a JIT may give up.
+	# Where there is an interpreter, the JIT may give up.
 	echo "loader vm-lean loader $(loader_path) $(progs_path)"
 	echo "loader-fallback vm-interp loader $(loader_path) $(progs_path)"
 	echo "module vm module $(vm_module_path vm "$OTHER_CONTRACT")/bpf_patcher.ko $OTHER_CONTRACT $(contract_version)"
@@ -53,7 +57,7 @@ all_runs() {
 	echo "patches vm-lean patches"
 }
 
-# What fits into a run of CI.
+# The runs that `make test` has time for.
 ci_runs() {
 	echo "test_progs vm-lean test_progs"
 	echo "veristat vm-lean veristat"
@@ -62,7 +66,9 @@ ci_runs() {
 	echo "unload vm-lean unload $(loader_path) 40"
 	echo "module vm-lean module $(vm_module_path vm-lean "$OTHER_CONTRACT")/bpf_patcher.ko $OTHER_CONTRACT $(contract_version)"
 }
-# one PLAN NAME KIND MODE SUITE [ARGUMENT...]: a machine for a suite. A kernel that dies takes a test with it, and the rest goes on.
+
+# one PLAN NAME KIND MODE SUITE [ARGUMENT...]: runs a suite in a machine. If its kernel dies in test_progs,
+# the next machine goes on behind the test that it died in.
 one() {
 	local plan=$1 name=$2 kind=$3 mode=$4 suite=$5 dir key try start=$SECONDS status=125 beat env=()
 	shift 5
@@ -87,7 +93,7 @@ one() {
 			"$TOP/scripts/run/vm.sh" "$kind" >>"$dir/console" 2>&1 </dev/null && status=0 && break
 		status=$?
 		cp "$dir/kernel.log" "$dir/kernel.log.$try"
-		# A machine that died half way; nothing but test_progs goes on where that was.
+		# The machine died; only test_progs can resume.
 		[[ $status == 125 && $suite == test_progs ]] || break
 	done
 	kill "$beat" 2>/dev/null || true

@@ -36,11 +36,11 @@ done
 tmp=$(mktemp -d "$dir/bpf-patcher.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 
-# In a process namespace nothing of the kernel outlives this script.
+# In a process namespace, no process of the kernel outlives this script.
 isolate=(bwrap --dev-bind / / --unshare-pid --proc /proc --die-with-parent)
 "${isolate[@]}" true 2>/dev/null || isolate=()
 
-# UML appends its own root= and console= behind ours, to the arguments of init, unless they are given.
+# If root= and console= are missing, UML appends them to the arguments of init.
 command=("$linux" "mem=$mem" con=null "con0=null,fd:1" root=/dev/ram0 console=tty0 "uml_dir=$tmp" panic=-1)
 [[ $initrd == - ]] || command+=("initrd=$initrd")
 read -ra append <<<"${UML_APPEND:-quiet kunit.enable=0}"
@@ -48,7 +48,7 @@ command+=("${append[@]}")
 (($# == 0)) || command+=(-- "$@")
 
 status=0
-# sed, as awk reads in blocks: progress is to be seen.
+# sed and not awk, which reads in blocks and would delay progress.
 TMPDIR=$tmp timeout --kill-after=5 "${UML_TIMEOUT:-600}" "${isolate[@]}" "${command[@]}" </dev/null |
 	sed -u 's/\r$//' | tee "$tmp/output" || status=${PIPESTATUS[0]}
 if [[ $status == 124 || $status == 137 ]]; then

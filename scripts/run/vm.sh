@@ -1,13 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# vm.sh [KIND]: boots a virtual machine with the kernel KIND (vm, vm-lean, vm-interp) and the module, and gives a shell in it. With
-# CMD='...' it runs that instead, and its status is the command's; 124 on a timeout, 125 when the machine did not get that far.
+# vm.sh [KIND]: boots a virtual machine with the kernel KIND (vm, vm-lean, vm-interp) and the module, and
+# gives a shell in it. With CMD='...' it runs that instead. The status is the command's, 124 on a timeout,
+# 125 if the machine did not get that far.
 #
-# MODE (patcher; stock, verify; `none` leaves loading the module to CMD), VM_CPUS (2), VM_MEM (4G), VM_TIMEOUT (600, in s; with CMD),
-# VM_APPEND (more kernel parameters), ACCEL (kvm or tcg; found out), VM_SUITES (the suites to build first: base, progs, all, or empty for
-# none), VM_RESULTS (results/vm): a directory that the machine can write to, under the same name; here are afterwards kernel.log, and in
-# stats the module's counters.
+# MODE        patcher (the default), stock, verify, or none, which leaves loading the module to CMD
+# VM_CPUS     2
+# VM_MEM      4G
+# VM_TIMEOUT  600, in s; for CMD
+# VM_APPEND   more kernel parameters
+# ACCEL       kvm or tcg, instead of what a trial boot finds
+# VM_SUITES   the suites to build first: base (the default), progs, all, or empty for none
+# VM_RESULTS  results/vm: a directory that the machine can write to, under the same name. It has kernel.log
+#             and, in stats, the module's counters afterwards
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
@@ -39,15 +45,17 @@ share cache "$CACHE" ,readonly=on
 share results "$results" ""
 share control "$tmp/control" ""
 
-# boot ACCEL LIMIT: a machine; its virtual console is stdin and stdout, its serial one the kernel's log.
+# boot ACCEL LIMIT: boots a machine. Its virtual console is stdin and stdout, its serial console the
+# kernel's log. LIMIT is in s, or empty.
 boot() {
 	local accel=$1 limit=$2 how=$1 cpu=host append
 	append="root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=524288,cache=loose ro"
 	append+=" console=ttyS0 loglevel=5 panic=-1 kunit.enable=0"
 	if [[ $accel == tcg ]]; then
-		# With a thread for each CPU, one may run code that another has just patched (static keys, ftrace), which brings the kernel down.
+		# With a thread for each CPU, a CPU may run code that another has just patched (static keys, ftrace):
+		# the kernel dies of it.
 		how+=,thread=single
-		# Without what only costs time in emulation; and what takes long there is not stuck.
+		# Five-level page tables only cost time in emulation. What takes long there is not stuck.
 		cpu=max,la57=off
 		append+=" watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 workqueue.watchdog_thresh=300"
 	fi
@@ -62,7 +70,7 @@ boot() {
 	fi
 }
 
-# control COMMAND: what the machine is to do, and where things are.
+# control COMMAND MODE [SUITES]: tells the machine what to do, and where things are.
 control() {
 	rm -f "$tmp"/control/*
 	[[ -z $1 ]] || printf '%s\n' "$1" >"$tmp/control/command"
@@ -70,7 +78,8 @@ control() {
 		MODULE "$(vm_module_path "$kind")" SUITES "${3:+$(vm_selftests_path "$kind")}" KMODS "$(vm_kmods_path "$kind")" >"$tmp/control/env"
 }
 
-# /dev/kvm may be there and still run no guest: only a boot tells. What it told is true until the host starts again.
+# There may be a /dev/kvm that runs no guest, so only a boot tells. Its answer holds until the host's next
+# boot.
 find_accel() {
 	local file=$CACHE/vm-accel boot_id known
 	boot_id=$(cat /proc/sys/kernel/random/boot_id)

@@ -9,7 +9,7 @@ source "$(dirname "$0")/../lib/common.sh"
 rm -rf "$TOP/results"
 [[ -d $CACHE ]] || exit 0
 lock_cache
-# By name: the cache may be a directory that somebody else uses too.
+# By name, as the cache may be a directory that somebody else uses too.
 names=(build host-'*' loader-'*' progs-'*' 'initramfs*')
 [[ ${1:-} != all ]] || names+=(toolroot-'*' vmroot-'*' vm-accel bindgen-'*' cargo-mutants-'*' src home log lock)
 for name in "${names[@]}"; do

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# host.sh [vm]: checks the host, and installs what is missing on it, for the virtual machine too: everything else comes with the tool root.
+# host-packages.sh [vm]: checks the host, and installs what is missing on it; with vm, also what a
+# virtual machine needs. Everything else comes with the tool root.
 
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"

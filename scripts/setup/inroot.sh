@@ -14,7 +14,7 @@ bwrap --ro-bind / / true 2>/dev/null ||
 
 mkdir -p "$CACHE/home" "$TOP/results"
 args=(--die-with-parent --unshare-pid --unshare-ipc --unshare-uts --clearenv)
-# The root's parts on bubblewrap's own empty root: a checkout or a cache can then be anywhere.
+# Parts of the tool root on an empty root, so that a checkout or a cache can be anywhere.
 for dir in "$root"/*; do
 	name=${dir##*/}
 	if [[ -L $dir ]]; then
@@ -25,7 +25,7 @@ for dir in "$root"/*; do
 done
 args+=(--ro-bind "$root/var/lib/dpkg" /var/lib/dpkg --dev /dev --proc /proc --tmpfs /tmp --tmpfs /var/tmp)
 
-# Names and certificates as the host has them: a registry proxy may have an authority of its own.
+# Names and certificates are the host's: a registry proxy may have an authority of its own.
 bundle=/etc/ssl/certs/ca-certificates.crt
 [[ ! -e /etc/resolv.conf || ! -e $root/etc/resolv.conf ]] || args+=(--ro-bind "$(realpath /etc/resolv.conf)" /etc/resolv.conf)
 [[ ! -e /etc/hosts || ! -e $root/etc/hosts ]] || args+=(--ro-bind /etc/hosts /etc/hosts)
@@ -42,7 +42,7 @@ bindgen=$(bindgen_path)
 [[ ! -d $bindgen ]] || path=$bindgen/bin:$path
 args+=(--setenv PATH "$path" --setenv HOME "$CACHE/home" --setenv LC_ALL C.UTF-8 --setenv TERM "${TERM:-dumb}"
 	--setenv PYTHONDONTWRITEBYTECODE 1 --setenv LIBCLANG_PATH /usr/lib/llvm-22/lib)
-# What the caller sets for network and tools; nothing else of the environment gets in.
+# What the caller sets for network and tools. Nothing else of the environment gets in.
 for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY "${!CARGO_HTTP_@}" "${!CARGO_NET_@}" \
 	CARGO_TARGET_DIR RUSTFLAGS GIT_CEILING_DIRECTORIES; do
 	[[ ! -v $name ]] || args+=(--setenv "$name" "${!name}")

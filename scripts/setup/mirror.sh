@@ -1,19 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Prints the URI of the Debian archive this machine's apt is set up with; nothing when none can be found.
+# Prints the URI of the Debian archive that this host's apt uses, or nothing if none is found.
 
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"
 
-# With package lists there, apt knows which of its sources is Debian's archive.
+# If there are package lists, apt knows which of its sources is Debian's archive.
 from_lists() {
 	# shellcheck disable=SC2016 # the format is apt's
 	apt-get indextargets --format '$(CREATED_BY) $(COMPONENT) $(RELEASE) $(LABEL) $(REPO_URI)' 2>/dev/null |
 		awk '$1 == "Packages" && $2 == "main" && $3 ~ /^(bookworm|trixie)$/ && $4 == "Debian" { print $5; exit }'
 }
 
-# Without them (a fresh container), a main component of these suites whose URI ends in /debian is taken for it.
+# Without lists (a fresh container), it is a source with a component main of these suites and a URI that
+# ends in /debian.
 from_sources() {
 	local etc=/etc/apt
 	{

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Refuses in one line when the Debian archive cannot be reached, with apt's own proxy settings.
+# Fails with one line when the Debian archive cannot be reached by apt's settings.
 
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"
 
 uri=$(run "$TOP/scripts/setup/mirror.sh")
-# Without a known archive, the stage that needs it says what went wrong.
+# If the archive is not known, the stage that needs it says what went wrong.
 [[ -n $uri ]] || exit 0
 got=$(mktemp)
 trap 'rm -f "$got"' EXIT
