@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Reads what the loader printed: tables, results/run.json and results/ladder.svg, or a comparison of two kernels.
+"""Reads the loader's output: makes tables, results/run.json and results/ladder.svg of it, or compares two kernels.
 
 loader_report.py run LADDER_LOG PROGRAMS_LOG [--out DIR]   status 1: a row is missing, differs or failed
 loader_report.py compare DUMP_LOG DUMP_LOG                 status 1: a difference, or nothing was compared

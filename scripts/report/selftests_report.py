@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Compares what the kernel's test suites said in the modes of the patcher: selftests_report.py DIR --out PREFIX.
+"""Compares the results of the kernel's test suites between the modes of the patcher: selftests_report.py DIR --out PREFIX.
 
-DIR has a directory for each run, and in it one for each mode, as scripts/run/selftests.sh leaves them. Writes PREFIX.json and PREFIX.md.
-Status 1: a test differs from stock, or failed where there is no run in stock to compare with, or mode verify has found a
-difference or compared nothing, or the kernel complained.
+DIR has a directory for each run, and in it one for each mode, as scripts/run/selftests.sh leaves them. Writes PREFIX.json
+and PREFIX.md. Status 1: a test differs from stock, or fails where there is no run in stock to compare with, or mode verify
+has found a difference or compared nothing, or the kernel warned.
 """
 
 import argparse
@@ -17,13 +17,13 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-# What the kernel says when something is wrong with it; ours, of mode verify, is in the counters.
+# What the kernel says when something is wrong with it; with verify_warn=1, also of a difference in mode verify.
 SPLAT = re.compile(r"(WARNING: |BUG: |Oops: |INFO: (?:possible|trying|task|rcu)|UBSAN: |general protection|Kernel panic).*")
 BASE = "stock"
 GOOD = {"OK", "PASS", "SKIP"}
-# What would take stock too long.
+# The verdict of a test that would take stock too long.
 LEFT_OUT = "LEFT_OUT"
-# Tests that may be OK once and be skipped once, and why.
+# Tests that may be OK in one run and skipped in another, and why.
 BY_CHANCE = {"timer_lockup": "it skips itself when its two timers have not met in 50 rounds"}
 
 
@@ -32,7 +32,7 @@ class Unusable(Exception):
 
 
 def test_verifier(log):
-    """A test's text may hold what the program printed: its verdict is a word anywhere behind its name."""
+    """The verdict is a word anywhere behind the name of a test: what a program prints may stand between."""
     tests = {}
     for run, prefix in zip(log.split("\n@blinded\n"), ("", "blinded ")):
         parts = re.split(r"^#(\d+/[up]) ", run, flags=re.M)
@@ -48,9 +48,9 @@ def test_verifier(log):
 
 
 def test_progs(log):
-    """The last verdict counts; one that failed and then did not is FLAKY."""
+    """The last verdict counts. A test that failed first and then passed is FLAKY."""
     tests, seen = {}, {}
-    # A process of its own says this, in the middle of a line too.
+    # Another process prints this, also in the middle of a line.
     log = re.sub(r"WATCHDOG: test case .* executes for \d+ seconds\.\.\.\n", "", log)
     for name, verdict in re.findall(r"^#\d+(?:/\d+)? +(\S.*?):(OK|FAIL|SKIP)(?: .*)?$", log, re.M):
         tests[name] = verdict
@@ -61,7 +61,7 @@ def test_progs(log):
 
 
 def test_kmod(log):
-    """Runs have a name, and each test is in each; a run that has no summary was not made."""
+    """Each run has a name and has each test; a run without a summary did not end."""
     tests = {}
     for part in re.split(r"^@run (?=\S+$)", log, flags=re.M)[1:]:
         run = part.split("\n")[0]
@@ -77,7 +77,7 @@ def test_kmod(log):
 
 
 def veristat(log):
-    """The verdict, and what must be the same however the program was rewritten."""
+    """The verdict, and the numbers that must not depend on how the program was rewritten."""
     tests = {}
     rows = csv.DictReader(io.StringIO(log), fieldnames=["file", "prog", "verdict", "insns", "size", "jited"])
     for row in rows:
@@ -91,7 +91,7 @@ def veristat(log):
 
 
 def whole(log):
-    """A suite whose tests are not told apart."""
+    """A suite that counts as one test: its last line."""
     lines = log.strip().splitlines()
     return {"last line": lines[-1].strip() if lines else ""}
 
@@ -125,7 +125,7 @@ def read_run(path, suite):
 
 
 def first_word(verdict):
-    """A verdict without what else the test has to be the same in."""
+    """A verdict without the numbers behind it."""
     return verdict.split(" ")[0]
 
 
@@ -134,7 +134,7 @@ def by_chance(test, old, new):
 
 
 def same(suite, name, old, new):
-    """Blinding's random constants make machine code of different lengths."""
+    """Does a verdict count as stock's? Blinding's random constants make machine code of different lengths."""
     if suite == "veristat" and "harden" in name:
         old, new = (re.sub(r", \d+ bytes", "", text) for text in (old, new))
     if LEFT_OUT in (old, new):
@@ -143,7 +143,7 @@ def same(suite, name, old, new):
 
 
 def compare(suite, name, modes):
-    """What is wrong with the modes of a run, and what only differs, in words."""
+    """Returns (problems, differences that are explained) of the modes of a run, in words."""
     problems, explained = [], []
     base = modes.get(BASE)
     for mode, run in modes.items():
@@ -180,7 +180,7 @@ def compare(suite, name, modes):
 
 
 def tally(suite, run):
-    """How many tests have which verdict, by its first word; for a suite that is one test what it says."""
+    """How many tests have which verdict, by its first word; of a suite that counts as one test, its last line."""
     if PARSERS[suite] is whole:
         return run["tests"]["last line"]
     count = Counter(map(first_word, run["tests"].values()))
@@ -188,14 +188,14 @@ def tally(suite, run):
 
 
 def is_bad(suite, mode, run, verdict):
-    """What fails in stock fails in the others too, or is a difference."""
+    """Is a verdict listed? In other modes than stock, only FLAKY: the rest is as in stock, or a difference."""
     if mode != BASE:
         return verdict == "FLAKY"
     return first_word(verdict) in {"FAIL", "CRASH", "FLAKY", LEFT_OUT, "?"} or PARSERS[suite] is whole and run["status"]
 
 
 def listed(tests, verdict):
-    """Tests that were left out are of one kind, and many."""
+    """Names of tests; of many that were left out, the first."""
     if verdict == LEFT_OUT and len(tests) > 10:
         return f"{tests[0]}, and {len(tests) - 1} more"
     return "; ".join(tests)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The log of the kernel's events becomes patches of programs and passes, and one that is not whole is refused."""
+"""The log of the kernel's events becomes patches of programs and passes; a log that is not whole is refused."""
 
 import sys
 import tempfile

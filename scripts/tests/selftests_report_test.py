@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the report makes of the suites' output, and that it notices what it is there to notice."""
+"""The report reads the output of each suite, and notices each kind of problem."""
 
 import re
 import subprocess
