@@ -4,8 +4,8 @@
 # coverage.sh: how much of the engine the host's tests reach, the fuzzer's corpus included: a table, a file a line.
 # Fails if it is less than 95 % of the lines. What is not reached goes to results/coverage.txt.
 #
-# The engine is what the host crate includes of rust/. What only makes sense in a kernel is not: the view of C's structures, entry
-# points, sessions, statistics and mode verify. KUnit and the programs that `make test` loads run those.
+# The engine is rust/engine/. What only makes sense in a kernel is not in it: the view of C's structures, entry points, sessions,
+# statistics and mode verify. KUnit and the programs that `make test` loads run those.
 
 # shellcheck source=scripts/host-crate.sh
 source "$(dirname "$0")/host-crate.sh"
@@ -32,14 +32,14 @@ llvm() { run "$TOP/scripts/inroot.sh" "$@"; }
 llvm llvm-profdata-22 merge -sparse -o "$target/merged.profdata" "$target"/profile/*.profraw
 llvm llvm-cov-22 export "$binary" -instr-profile="$target/merged.profdata" -skip-expansions >"$target/coverage.json"
 
-llvm python3 - "$target/coverage.json" "$TOP/rust" "$LEAST" "$TOP/results/coverage.txt" <<'END'
+llvm python3 - "$target/coverage.json" "$TOP/rust/engine" "$LEAST" "$TOP/results/coverage.txt" <<'END'
 import json, os, sys
 
 path, engine, least, missed_path = sys.argv[1:]
 data = json.load(open(path))["data"][0]
 kinds = ["lines", "regions", "functions", "branches"]
 total = {kind: [0, 0] for kind in kinds}
-print("the engine; not what only a kernel can run (view, entry, session, stats, mode, verify)")
+print("the engine; not what only a kernel can run (view, entry, session, linearize, stats, mode, verify)")
 print(f"{'file':14}" + "".join(f"{kind:>20}" for kind in kinds))
 
 

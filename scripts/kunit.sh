@@ -4,7 +4,7 @@
 # Runs the engine's KUnit suites in the patched User-mode Linux kernel, through the kernel's own kunit.py.
 #
 # SESSIONS, SEED, CASE: how many random sessions the differential suite compares with stock, with which seed, and which of
-# its programs to run alone; a failure prints the last two.
+# its programs to run alone; a failure prints the last two. KUNIT_APPEND: more kernel parameters.
 
 # shellcheck source=scripts/paths.sh
 source "$(dirname "$0")/paths.sh"
@@ -23,6 +23,7 @@ for name in SESSIONS SEED CASE; do
 	[[ $value =~ ^[0-9]+$ ]] || die "$name=$value is not a number"
 	append+=" bpf_patcher.test_${name,,}=$value"
 done
+append+=" ${KUNIT_APPEND:-}"
 note "boot the patched kernel: $filter (log: $log)"
 UML_TIMEOUT=${UML_TIMEOUT:-3600} UML_APPEND=$append \
 	run "$TOP/scripts/uml.sh" "$("$TOP/scripts/where.sh" uml)" - 2>/dev/null | tee "$log" |

@@ -3,7 +3,7 @@
 #
 # mutants.sh [FILE...]: changes the engine in every small way that cargo-mutants knows, one at a time, and runs the host's tests
 # on each. Fails if they pass for a change that selftests/host/mutants.allow does not explain, or if that explains one which
-# they notice. FILE is one of rust/, such as jumps.rs.
+# they notice. FILE is one of rust/engine/, such as reach.rs.
 
 # shellcheck source=scripts/host-crate.sh
 source "$(dirname "$0")/host-crate.sh"
@@ -15,13 +15,13 @@ install_mutants() {
 }
 dispatch_step "$@"
 
-engine=$(sed -nE 's|^#\[path = "../../../rust/([a-z]+\.rs)"\]$|\1|p' "$HOST_CRATE/src/lib.rs")
+engine=$(cd "$TOP/rust/engine" && printf '%s\n' *.rs)
 files=()
 for file in "$@"; do
 	grep -qxF "$file" <<<"$engine" || die "'$file' is no file of the engine; there are: ${engine//$'\n'/ }"
-	files+=(--file "src/engine/$file")
+	files+=(--file "src/rust/engine/$file")
 done
-((${#files[@]})) || files=(--file 'src/engine/*.rs')
+((${#files[@]})) || files=(--file 'src/rust/engine/*.rs')
 
 host_prepare
 if [[ ! -d $(mutants_path) ]]; then
@@ -41,8 +41,8 @@ exec {lock}>"$work/lock"
 flock -n "$lock" || die "another run of mutants.sh works in $work; wait for it"
 rm -rf "$work/copy"
 cp -r "$HOST_CRATE" "$work/copy"
-cp -r "$TOP/rust" "$work/copy/src/engine"
-sed -i 's|"../../../rust/|"engine/|' "$work"/copy/src/{lib,kunit}.rs
+cp -r "$TOP/rust" "$work/copy/src/rust"
+sed -i 's|"../../../rust/|"rust/|' "$work/copy/src/lib.rs"
 
 log=$LOGS/mutants.log
 mkdir -p "$LOGS" "$TOP/results"
@@ -76,7 +76,7 @@ def lines(name):
 
 def key(mutant):
     # Without line and column, which change with every edit of the file.
-    return re.sub(r"^src/engine/([a-z]+\.rs):\d+:\d+: ", r"\1: ", mutant)
+    return re.sub(r"^src/rust/engine/([a-z]+\.rs):\d+:\d+: ", r"\1: ", mutant)
 
 
 # A line explains one mutant; those that differ in nothing but their place have a line each.

@@ -73,7 +73,13 @@ mod tests {
         let (calls, ns) = count();
         bench.edit_unchecked(|log| (0..60).try_for_each(|i| replace(log, i, &[mov(1)])))?;
         assert_eq!(count(), (calls + 60, ns));
-        bench.edit_unchecked(|log| (0..61).try_for_each(|i| replace(log, i, &[mov(1)])))?;
+        // The last one takes a while.
+        let mut patch = KVVec::new();
+        patch.resize(1 << 18, mov(1), GFP_KERNEL)?;
+        bench.edit_unchecked(|log| {
+            (0..60).try_for_each(|i| replace(log, i, &[mov(1)]))?;
+            replace(log, 60, &patch)
+        })?;
         assert_eq!(count().0, calls + 121);
         assert!(count().1 > ns);
         Ok(())
