@@ -6,14 +6,14 @@
 //! each does. Positions are insn indices in the program as it was when the session began.
 
 use super::{
-    log::Kind,
+    engine::log::Kind,
     mode::{
         self,
         Mode, //
     },
     session::Session,
     stats::STATS,
-    view::Target, //
+    view::View, //
 };
 use kernel::{
     bindings,
@@ -23,18 +23,38 @@ use kernel::{
 };
 
 /// Version of the contract that this code is written for. scripts/module.sh reads it too.
-const CONTRACT: u32 = 1;
+const CONTRACT: u32 = 2;
 const _: () = assert!(
     bindings::BPF_PATCHER_VERSION == CONTRACT,
     "the kernel's include/linux/bpf_patcher.h has another version of the contract"
 );
 
-/// Opens a session on `prog`, or returns null if the kernel is to patch by itself (`mode=stock`).
+/// Returns what a replacement with these flags is, or `EINVAL`.
+pub(crate) fn replacement(flags: u32) -> Result<Kind> {
+    const TO_BODY: u32 = bindings::bpf_patcher_flags_BPF_PATCHER_F_TO_BODY;
+    match flags {
+        0 => Ok(Kind::Replace { to_body: false }),
+        TO_BODY => Ok(Kind::Replace { to_body: true }),
+        _ => Err(EINVAL),
+    }
+}
+
+/// Returns what a prepend with these flags is, or `EINVAL`.
+pub(crate) fn prepend(flags: u32) -> Result<Kind> {
+    const JUMPS_BEHIND: u32 = bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND;
+    match flags {
+        0 => Ok(Kind::Prepend { behind: false }),
+        JUMPS_BEHIND => Ok(Kind::Prepend { behind: true }),
+        _ => Err(EINVAL),
+    }
+}
+
+/// Opens a session on `prog`, or returns null if edits are to be applied at once (`mode=stock`).
 /// `-ENOMEM` as an error pointer.
 ///
 /// # Safety
 ///
-/// `prog` and `env` are as the invariants of [`Target`] say until the session ends.
+/// `prog` and `env` are as the invariants of [`View`] say until the session ends.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_patcher_begin(
     prog: *mut bindings::bpf_prog,
@@ -46,23 +66,28 @@ pub(crate) unsafe extern "C" fn bpf_patcher_begin(
         return core::ptr::null_mut();
     }
     // SAFETY: As the caller promises.
-    let target = unsafe { Target::new(prog, env) };
-    let session = Session::new(target, pass, mode == Mode::Verify);
+    let view = unsafe { View::new(prog, env) };
+    let session = Session::new(view, pass, mode == Mode::Verify);
     STATS.count_failure(&session);
     match session {
-        Ok(session) => KBox::into_raw(session).cast(),
+        Ok(session) => into_raw(session),
         Err(error) => error.to_ptr(),
     }
+}
+
+/// Gives `session` to C, which gives it back to [`bpf_patcher_end`].
+pub(crate) fn into_raw(session: KBox<Session>) -> *mut bindings::bpf_patcher {
+    KBox::into_raw(session).cast()
 }
 
 /// The session behind `p`.
 ///
 /// # Safety
 ///
-/// `p` is what [`bpf_patcher_begin`] returned, its session has not ended, and no other reference
-/// to it is in use during `'a`.
+/// `p` is what [`into_raw`] returned, its session has not ended, and no other reference to it is in use
+/// during `'a`.
 unsafe fn session<'a>(p: *mut bindings::bpf_patcher) -> &'a mut Session {
-    // SAFETY: As the caller promises; a `Session` begins with what C knows of it.
+    // SAFETY: As the caller promises.
     unsafe { &mut *p.cast::<Session>() }
 }
 
@@ -73,16 +98,15 @@ unsafe fn session<'a>(p: *mut bindings::bpf_patcher) -> &'a mut Session {
 /// `p` as for [`session`]; `insns` is valid for reads of `cnt` insns.
 unsafe fn record(
     p: *mut bindings::bpf_patcher,
-    kind: Kind,
+    kind: Result<Kind>,
     idx: u32,
     insns: *const bindings::bpf_insn,
     cnt: u32,
-    flags: u32,
 ) -> c_int {
     // SAFETY: As the caller promises.
-    let (session, insns) =
+    let (session, patch) =
         unsafe { (session(p), core::slice::from_raw_parts(insns, cnt as usize)) };
-    done(STATS.time_record(|| session.log.record(kind, idx, cnt, insns, flags as u8)))
+    done(kind.and_then(|kind| session.record(idx, kind, patch)))
 }
 
 /// Counts a failure and turns `result` into what C expects.
@@ -91,8 +115,8 @@ fn done(result: Result) -> c_int {
     result.map_or_else(Error::to_errno, |()| 0)
 }
 
-/// Insn `idx` becomes `cnt` insns, which are copied; at most once a session. Returns 0, `-EINVAL`
-/// or `-ENOMEM`.
+/// Insn `idx` becomes `cnt` insns, which are copied; at most one replacement per insn. Returns 0,
+/// `-EINVAL` or `-ENOMEM`.
 ///
 /// # Safety
 ///
@@ -106,7 +130,7 @@ pub(crate) unsafe extern "C" fn bpf_patcher_replace(
     flags: u32,
 ) -> c_int {
     // SAFETY: As the caller promises.
-    unsafe { record(p, Kind::Replace, idx, insns, cnt, flags) }
+    unsafe { record(p, replacement(flags), idx, insns, cnt) }
 }
 
 /// Puts `cnt` insns, which are copied, in front of insn `idx`. Returns 0, `-EINVAL` or `-ENOMEM`.
@@ -123,7 +147,7 @@ pub(crate) unsafe extern "C" fn bpf_patcher_prepend(
     flags: u32,
 ) -> c_int {
     // SAFETY: As the caller promises.
-    unsafe { record(p, Kind::Prepend, idx, insns, cnt, flags) }
+    unsafe { record(p, prepend(flags), idx, insns, cnt) }
 }
 
 /// Deletes insns `idx..idx + cnt`. Returns 0, `-EINVAL` or `-ENOMEM`.
@@ -139,7 +163,7 @@ pub(crate) unsafe extern "C" fn bpf_patcher_remove(
 ) -> c_int {
     // SAFETY: As the caller promises.
     let session = unsafe { session(p) };
-    done(STATS.time_record(|| session.log.record(Kind::Remove, idx, cnt, &[], 0)))
+    done(session.record(idx, Kind::Remove { cnt }, &[]))
 }
 
 /// Applies all edits. Returns the program, which may have moved, or an error pointer, and then
@@ -169,7 +193,7 @@ pub(crate) unsafe extern "C" fn bpf_patcher_linearize(
 /// `p` as for [`session`]; it is not used again.
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_patcher_end(p: *mut bindings::bpf_patcher) {
-    // SAFETY: As the caller promises, this is the box that `bpf_patcher_begin` gave away.
+    // SAFETY: As the caller promises, this is the box that `into_raw` gave away.
     drop(unsafe { KBox::from_raw(p.cast::<Session>()) });
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module parameter `mode`, which `mode.c` holds.
+//! The module parameter `mode`, which `params.c` holds.
 
 use kernel::ffi::c_int;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// The kernel patches by itself.
+    /// The kernel applies edits at once.
     Stock,
     /// Sessions.
     Patcher,
@@ -15,11 +15,11 @@ pub(crate) enum Mode {
 }
 
 extern "C" {
-    /// Returns an `enum bpf_patcher_mode` of `mode.h`.
+    /// Returns an `enum bpf_patcher_mode` of `params.h`.
     fn bpf_patcher_mode() -> c_int;
 }
 
-/// The mode that is set now; a session keeps the one it began with.
+/// Returns the mode that is set now; a session keeps the one it began with.
 pub(crate) fn current() -> Mode {
     // SAFETY: The function takes nothing and reads one int.
     match unsafe { bpf_patcher_mode() } {

@@ -2,37 +2,29 @@
 
 //! Linear-time instruction patching for the BPF verifier.
 //!
-//! A rewrite pass of the verifier opens a session, records its edits while it walks the program
-//! as it stands, and has all of them applied by one linearize. The C side is
+//! A rewrite pass of the verifier opens a session with its first edit, records its edits while it walks
+//! over the program as it stands, and has all of them applied by one linearize. The C side is
 //! [`include/linux/bpf_patcher.h`](srctree/include/linux/bpf_patcher.h).
 //!
-//! `entry` and `view` are the boundary: they turn what C hands over into slices, and hold all
-//! `unsafe` code there is besides `abi`, `mode` and `verify::shadow`. All else works on slices and allocates nothing once it
-//! has begun to change the program:
+//! - `entry`: what C calls,
+//! - `session`: the edits of one pass, and what they count for,
+//! - `linearize`: plan, allocate, change,
+//! - `view`: the program as C has it, and as slices for the engine,
+//! - `engine`: the work itself, on slices,
+//! - `verify`: the same once more, by the kernel's own functions, and a comparison,
+//! - `mode`, `stats`: the module's parameter and counters.
 //!
-//! - `log`: the edits of a session,
-//! - `layout`: where each insn goes (the orig→new index table),
-//! - `insns`, `jumps`, `aux`, `linfo`, `subprog`, `track`: one file per thing that moves,
-//! - `engine`: their order.
-//!
-//! `verify` does it all once more with the kernel's own functions, and compares.
+//! `entry` and `view` are the boundary to C. They hold all `unsafe` code but that of `verify::shadow`,
+//! which calls the kernel's own functions, and single calls in `mode` and `verify::dump`.
 
 use kernel::prelude::*;
 
-mod abi;
-mod aux;
 mod engine;
 mod entry;
-mod insns;
-mod jumps;
-mod layout;
-mod linfo;
-mod log;
+mod linearize;
 mod mode;
 mod session;
 mod stats;
-mod subprog;
-mod track;
 mod verify;
 mod view;
 
@@ -45,6 +37,7 @@ module! {
     authors: ["The bpf-patcher maintainers"],
     description: "Linear-time instruction patching for the BPF verifier",
     license: "GPL",
+    imports_ns: ["BPF_PATCHER"],
 }
 
 struct Patcher {

@@ -35,13 +35,11 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Sessions opened.
+    /// Sessions that have ended. Each had at least one edit to record.
     sessions,
-    /// Sessions that ended with no edit recorded.
-    sessions_empty,
     /// Edits recorded in sessions that were linearized.
     edits,
-    /// Insns of the programs before they were linearized; sessions without edits do not count.
+    /// Insns of the programs before they were linearized.
     insns_in,
     /// Insns of the programs after that.
     insns_out,
@@ -49,15 +47,12 @@ counters! {
     bytes_moved,
     /// Calls that record an edit.
     record_calls,
-    /// Nanoseconds spent in those calls: one of [`SAMPLE`] is timed and counts for all.
+    /// Nanoseconds spent in those calls, estimated: a session times every 61st of its calls.
     record_ns,
-    /// Nanoseconds from opening sessions to linearizing them: passes walking over their programs,
-    /// recording included.
-    walk_ns,
     /// Nanoseconds spent in linearize.
     linearize_ns,
-    /// Most bytes a session had allocated at a time: its log, its table, and what replaces the
-    /// program and its aux data.
+    /// Most bytes a session had allocated at a time: its log, its tables, and what replaces the program
+    /// and its aux data.
     alloc_peak,
     /// Calls that failed with `-ENOMEM`.
     fail_enomem,
@@ -75,22 +70,9 @@ counters! {
     verify_skipped,
     /// Those in which the results differed.
     verify_differences,
-    /// Backward references of insns that got something put in front, which the kernel's own
-    /// functions let land too far: corrected before comparing.
-    verify_known_backward,
-    /// Indirect jumps and tail calls whose offset these functions changed: corrected before comparing.
-    verify_known_gotox,
-    /// Tail calls that these functions lost, as something was put in front: corrected before
-    /// comparing.
-    verify_known_poke,
 }
 
-/// To read the clock takes longer than to record an edit.
-///
-/// A prime, so that the calls in which an array grows, at powers of two, are timed as often as others.
-const SAMPLE: u64 = 61;
-
-/// Nanoseconds since `start`.
+/// Returns the nanoseconds since `start`.
 pub(crate) fn elapsed_ns(start: Instant<Monotonic>) -> u64 {
     start.elapsed().as_nanos().max(0) as u64
 }
@@ -99,9 +81,9 @@ pub(crate) fn elapsed_ns(start: Instant<Monotonic>) -> u64 {
 pub(crate) struct Counter(Atomic<u64>);
 
 impl Counter {
-    /// Returns the count before.
-    pub(crate) fn add(&self, n: u64) -> u64 {
-        self.0.fetch_add(n, Relaxed)
+    /// Adds `n`.
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
     }
 
     /// Raises the counter to `n` if it is less.
@@ -121,17 +103,6 @@ impl Counter {
 }
 
 impl Stats {
-    /// Runs `record`, a call that records an edit, and counts it.
-    pub(crate) fn time_record<T>(&self, record: impl FnOnce() -> T) -> T {
-        if self.record_calls.add(1) % SAMPLE != 0 {
-            return record();
-        }
-        let start = Instant::now();
-        let result = record();
-        self.record_ns.add(elapsed_ns(start) * SAMPLE);
-        result
-    }
-
     /// Counts `result` if it is a failure.
     pub(crate) fn count_failure<T>(&self, result: &Result<T>) {
         let Err(error) = result else {

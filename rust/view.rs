@@ -1,103 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The C side's program as slices, and the only code that touches its structures.
+//! The program of a session as C has it, and as slices: the only code that touches C's structures.
 
-use super::{
+use super::engine::{
     abi::{
-        self,
         Array,
-        FuncInfo,
-        FuncInfoAux,
-        Insn,
-        InsnArrayValue,
-        InsnAux,
-        LineInfo,
-        PokeDesc,
-        Subprog, //
+        Insn, //
     },
     aux::{
-        self,
-        Aux, //
+        Aux,
+        NewAux, //
     },
-    engine::{
-        Outcome,
-        Program,
-        Verified, //
-    },
-    layout::Layout, //
+    positions::Positions,
+    Outcome,
+    Program,
+    Verified, //
 };
 use kernel::{
     bindings,
     error::from_err_ptr,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    }, //
 };
-
-/// What is allocated for the aux data of a new program.
-#[derive(Default)]
-pub(crate) struct NewAux {
-    /// To be `aux_slots`, if they change.
-    slots: Option<Array<u32>>,
-    /// To be `aux_added`, if it has to be longer. What is in use is a copy of the old one.
-    added: Option<Array<InsnAux>>,
-}
-
-impl NewAux {
-    /// Bytes allocated.
-    pub(crate) fn bytes(&self) -> usize {
-        self.slots
-            .as_ref()
-            .map_or(0, |s| s.capacity() * size_of::<u32>())
-            + self
-                .added
-                .as_ref()
-                .map_or(0, |a| a.capacity() * size_of::<InsnAux>())
-    }
-}
-
-/// A program and what goes with it, to look at.
-pub(crate) struct State<'a> {
-    pub(crate) insns: &'a [Insn],
-    pub(crate) linfo: &'a [LineInfo],
-    /// What only a verified program has.
-    pub(crate) verified: Option<VerifiedState<'a>>,
-}
-
-/// What the verifier knows about a program.
-pub(crate) struct VerifiedState<'a> {
-    slots: Option<&'a [u32]>,
-    entries: &'a [InsnAux],
-    added: &'a [InsnAux],
-    /// With the entry that marks the end of the program.
-    pub(crate) subprogs: &'a [Subprog],
-    pub(crate) func_info: &'a [FuncInfo],
-    pub(crate) func_info_aux: &'a [FuncInfoAux],
-    pub(crate) poke: &'a [PokeDesc],
-}
-
-impl VerifiedState<'_> {
-    /// Aux data of insn `idx`, as `bpf_insn_aux()` finds it.
-    pub(crate) fn aux(&self, idx: usize) -> &InsnAux {
-        let slot = self.slots.map_or(idx, |slots| slots[idx] as usize);
-        match slot.checked_sub(self.entries.len()) {
-            Some(added) => &self.added[added],
-            None => &self.entries[slot],
-        }
-    }
-}
-
-/// The program a session is about.
-///
-/// # Invariants
-///
-/// `prog` is a program that only the task that loads it knows of, and that it leaves to us until
-/// the session ends; its `aux` is valid. `env` is null or the verifier's environment of `prog`,
-/// with `subprog_cnt + 1` subprogs and, if it has `aux_slots`, `prog->len` of them, from
-/// `kvmalloc` as `aux_added` is. Otherwise it has `prog->len` entries in `insn_aux_data`. The
-/// counts in them are those of their arrays.
-pub(crate) struct Target {
-    prog: *mut bindings::bpf_prog,
-    env: *mut bindings::bpf_verifier_env,
-}
 
 /// # Safety
 ///
@@ -121,14 +48,118 @@ unsafe fn slice<'a, T>(ptr: *mut T, n: u32) -> &'a mut [T] {
     unsafe { core::slice::from_raw_parts_mut(ptr, n as usize) }
 }
 
-/// The bytes of a C structure that is made of zeroed memory and only copied as a whole, so that what
-/// is between its fields has a value too.
+/// Returns the bytes of a C structure that was made of zeroed memory.
+///
+/// What is between its fields has a value too: it is only ever copied as a whole, byte by byte, by us as
+/// by C's structure assignments. Were it not, two equal structures could seem to differ, but not the other
+/// way round.
 pub(crate) fn bytes<T: Zeroable>(v: &T) -> &[u8] {
     // SAFETY: Every byte is initialised, see above.
     unsafe { core::slice::from_raw_parts(core::ptr::from_ref(v).cast(), size_of::<T>()) }
 }
 
-impl Target {
+/// Returns the array behind a pointer of C's, and its length. An empty array has none to free: null.
+fn into_raw<T>(array: Array<T>) -> (*mut T, u32) {
+    if array.is_empty() {
+        return (core::ptr::null_mut(), 0);
+    }
+    let (ptr, len, _) = array.into_raw_parts();
+    // Arrays are for insns, whose number is a u32.
+    (ptr, len as u32)
+}
+
+/// Lets others run; to be called now and then in long loops. Returns whether the loading process is being
+/// killed.
+pub(crate) fn must_abort() -> bool {
+    // SAFETY: Sessions are used by the task that loads a program, in process context and without a lock
+    // that forbids to sleep.
+    unsafe { bindings::bpf_rewrite_must_abort() }
+}
+
+/// The program of a session.
+///
+/// # Invariants
+///
+/// - `prog` is a program that only the task that loads it changes, and that it leaves to us until the
+///   session ends. Its `aux` is valid and stays the same when the program moves.
+/// - `env` is null or the verifier's environment of `prog`, with `subprog_cnt + 1` subprogs and, if it has
+///   `aux_slots`, `prog->len` of them, from `kvmalloc` as `aux_added` is. Otherwise it has `prog->len`
+///   entries in `insn_aux_data`. The counts in both structures are those of their arrays.
+/// - Other CPUs may read `aux` itself and the entries of `poke_tab`, once the maps of tail calls know them
+///   (`map_poke_track()` at the end of `bpf_do_misc_fixups()`), and the values of insn arrays. So there are
+///   no references to these: fields are accessed one by one, by pointers. Nobody reads the fields that we
+///   write, except the values of insn arrays, which whoever has the map's file descriptor may read at any
+///   time, as with stock: they are written word by word, so that such a reader gets old or new ones.
+/// - All else that `env` and `aux` point to, other CPUs do not know yet.
+pub(crate) struct View {
+    prog: *mut bindings::bpf_prog,
+    env: *mut bindings::bpf_verifier_env,
+    outside: Outside,
+}
+
+/// Positions of insns that are kept outside of the program.
+///
+/// # Invariants
+///
+/// As for [`View`], whose `aux` and `env` these are.
+struct Outside {
+    prog_aux: *mut bindings::bpf_prog_aux,
+    env: *mut bindings::bpf_verifier_env,
+}
+
+/// Puts what `f` makes of it in place of a word that others may read meanwhile.
+///
+/// # Safety
+///
+/// `word` is valid for reads and writes, and nobody else writes it.
+unsafe fn update(word: *mut u32, f: &mut dyn FnMut(u32) -> u32) {
+    // SAFETY: As the caller promises.
+    let word = unsafe { Atomic::from_ptr(word) };
+    word.store(f(word.load(Relaxed)), Relaxed);
+}
+
+impl Outside {
+    /// The position of poke descriptor `i`, if there are so many.
+    fn poke_word(&self, i: usize) -> Option<*mut u32> {
+        // SAFETY: By the type invariants.
+        let (table, len) = unsafe { ((*self.prog_aux).poke_tab, (*self.prog_aux).size_poke_tab) };
+        // SAFETY: By the type invariants, the table has `len` entries.
+        (i < len as usize).then(|| unsafe { &raw mut (*table.add(i)).insn_idx })
+    }
+}
+
+impl Positions for Outside {
+    fn poke(&mut self, f: &mut dyn FnMut(u32) -> u32) {
+        let mut i = 0;
+        while let Some(word) = self.poke_word(i) {
+            // SAFETY: By the type invariants.
+            unsafe { update(word, f) };
+            i += 1;
+        }
+    }
+
+    fn insn_arrays(&mut self, f: &mut dyn FnMut(u32) -> u32) {
+        if self.env.is_null() {
+            return;
+        }
+        // SAFETY: By the type invariants.
+        let cnt = unsafe { (*self.env).insn_array_map_cnt };
+        for i in 0..cnt as usize {
+            // SAFETY: By the type invariants, there are so many maps, and the verifier holds a reference on
+            // each. It is frozen, and no other program may use it.
+            let (values, len) = unsafe {
+                let map = (*self.env).insn_array_maps[i];
+                (bindings::bpf_insn_array_values(map), (*map).max_entries)
+            };
+            for value in 0..len as usize {
+                // SAFETY: The map has so many values; by the type invariants.
+                unsafe { update(&raw mut (*values.add(value)).xlated_off, f) };
+            }
+        }
+    }
+}
+
+impl View {
     /// # Safety
     ///
     /// The arguments are as the type's invariants say, for as long as this lives.
@@ -136,8 +167,14 @@ impl Target {
         prog: *mut bindings::bpf_prog,
         env: *mut bindings::bpf_verifier_env,
     ) -> Self {
+        // SAFETY: The caller promises it.
+        let prog_aux = unsafe { (*prog).aux };
         // INVARIANT: The caller promises it.
-        Self { prog, env }
+        Self {
+            prog,
+            env,
+            outside: Outside { prog_aux, env },
+        }
     }
 
     pub(crate) fn prog(&self) -> *mut bindings::bpf_prog {
@@ -148,11 +185,11 @@ impl Target {
         self.env
     }
 
-    /// The program has moved to `prog`, or is another one.
+    /// The program has moved to `prog`.
     ///
     /// # Safety
     ///
-    /// `prog` is as the type's invariants say.
+    /// `prog` is as the type's invariants say, and has the `aux` of the program that it was.
     pub(crate) unsafe fn set_prog(&mut self, prog: *mut bindings::bpf_prog) {
         self.prog = prog;
         if !self.env.is_null() {
@@ -161,66 +198,22 @@ impl Target {
         }
     }
 
-    /// Name of the program, as its loader gave it.
+    /// Returns the name of the program, as its loader gave it.
     pub(crate) fn name(&self) -> &CStr {
-        // SAFETY: By the type invariants; the name ends in a 0.
-        unsafe { CStr::from_char_ptr((&raw const (*(*self.prog).aux).name).cast()) }
+        // SAFETY: By the type invariants; the name ends in a 0 and does not change any more.
+        unsafe { CStr::from_char_ptr((&raw const (*self.outside.prog_aux).name).cast()) }
     }
 
-    /// The program as it stands.
-    pub(crate) fn state(&self) -> State<'_> {
-        // SAFETY: By the type invariants.
-        let prog_aux = unsafe { &*(*self.prog).aux };
-        // SAFETY: By the type invariants.
-        let verified = unsafe { self.env.as_ref() }.map(|env| VerifiedState {
-            slots: match env.aux_slots.is_null() {
-                true => None,
-                // SAFETY: By the type invariants.
-                false => Some(unsafe { slice_ref(env.aux_slots, self.len()) }),
-            },
-            // SAFETY: By the type invariants.
-            entries: unsafe { slice_ref(env.insn_aux_data, env.insn_aux_data_len) },
-            // SAFETY: By the type invariants.
-            added: unsafe { slice_ref(env.aux_added, env.aux_added_len) },
-            subprogs: &env.subprog_info[..=env.subprog_cnt as usize],
-            // SAFETY: By the type invariants.
-            func_info: unsafe { slice_ref(prog_aux.func_info, prog_aux.func_info_cnt) },
-            // SAFETY: By the type invariants, this has as many entries as `func_info` if any.
-            func_info_aux: unsafe { slice_ref(prog_aux.func_info_aux, prog_aux.func_info_cnt) },
-            // SAFETY: By the type invariants.
-            poke: unsafe { slice_ref(prog_aux.poke_tab, prog_aux.size_poke_tab) },
-        });
-        State {
-            insns: self.insns(),
-            // SAFETY: By the type invariants.
-            linfo: unsafe { slice_ref(prog_aux.linfo, prog_aux.nr_linfo) },
-            verified,
-        }
-    }
-
-    /// Number of insns.
+    /// Returns the number of insns.
     pub(crate) fn len(&self) -> u32 {
         // SAFETY: By the type invariants.
         unsafe { (*self.prog).len }
     }
 
-    /// The insns as they stand.
+    /// Returns the insns as they stand.
     pub(crate) fn insns(&self) -> &[Insn] {
         // SAFETY: By the type invariants, the program has `len` insns and nobody changes them.
         unsafe { slice_ref(self.insns_ptr(), self.len()) }
-    }
-
-    pub(crate) fn insns_mut(&mut self) -> &mut [Insn] {
-        // SAFETY: As for `insns`, and as we are the only ones to refer to them.
-        unsafe { slice(self.insns_ptr(), self.len()) }
-    }
-
-    pub(crate) fn poke_mut(&mut self) -> &mut [PokeDesc] {
-        // SAFETY: By the type invariants.
-        unsafe {
-            let prog_aux = &*(*self.prog).aux;
-            slice(prog_aux.poke_tab, prog_aux.size_poke_tab)
-        }
     }
 
     fn insns_ptr(&self) -> *mut Insn {
@@ -228,8 +221,20 @@ impl Target {
         unsafe { (&raw mut (*self.prog).__bindgen_anon_2).cast() }
     }
 
-    /// Is linearize to give up when the loading process is being killed? Not for a program that
-    /// the kernel made itself.
+    /// Returns the position of poke descriptor `i`, if there are so many.
+    pub(crate) fn poke(&self, i: usize) -> Option<u32> {
+        let word = self.outside.poke_word(i)?;
+        // SAFETY: By the type invariants.
+        Some(unsafe { Atomic::from_ptr(word) }.load(Relaxed))
+    }
+
+    /// Returns the positions that are kept outside of the program.
+    pub(crate) fn positions(&mut self) -> &mut dyn Positions {
+        &mut self.outside
+    }
+
+    /// Is linearize to give up when the loading process is being killed? Not for a program that the kernel
+    /// made itself.
     pub(crate) fn may_abort(&self) -> bool {
         !self.env.is_null()
     }
@@ -242,46 +247,14 @@ impl Target {
         }
     }
 
-    /// Allocates what the aux data of the new program needs, `own` entries for added insns that
-    /// do not share one among it.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`
-    pub(crate) fn alloc_aux(&self, layout: &Layout<'_>, own: u32) -> Result<NewAux> {
-        let mut new = NewAux::default();
-        // SAFETY: By the type invariants.
-        let Some(env) = (unsafe { self.env.as_ref() }) else {
-            return Ok(new);
-        };
-        if !layout.grows && !layout.shrinks && env.aux_slots.is_null() {
-            return Ok(new);
-        }
-
-        new.slots = Some(abi::zeroed(layout.new_len() as usize)?);
-        if env.aux_added_len == 0 || own > 0 {
-            // SAFETY: By the type invariants.
-            let old = unsafe { slice_ref(env.aux_added, env.aux_added_len) };
-            let used = env.aux_added_len.max(aux::SHARED);
-            let cap = used as usize + own as usize;
-            let mut added = abi::zeroed::<InsnAux>(cap)?;
-            added[..old.len()].copy_from_slice(old);
-            for bits in env.aux_added_len..used {
-                aux::fill_added(&mut added[bits as usize], bits);
-            }
-            new.added = Some(added);
-        }
-        Ok(new)
-    }
-
     /// Makes room for `len` insns in the program. Returns the bytes that took.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; `E2BIG` if the program's pages were too many to count. The program is as before.
     pub(crate) fn reserve(&mut self, len: u32) -> Result<usize> {
-        // SAFETY: By the type invariants. If the program moves, the old one is freed and
-        // `prog->aux` knows the new one.
+        // SAFETY: By the type invariants. If the program moves, the old one is freed and `prog->aux` knows
+        // the new one.
         let prog = from_err_ptr(unsafe { bindings::bpf_patcher_reserve(self.prog, len) })?;
         let moved = prog != self.prog;
         // SAFETY: It is the same program.
@@ -296,14 +269,13 @@ impl Target {
     /// Frees what the aux data of insns that are to be removed owns.
     pub(crate) fn clear_aux(&mut self, idx: u32, cnt: u32) {
         if !self.env.is_null() {
-            // SAFETY: By the type invariants; the insns are in the program, whose length is less
-            // than 2^31.
+            // SAFETY: By the type invariants; the insns are in the program, whose length is less than 2^31.
             unsafe { bindings::bpf_clear_insn_aux_data(self.env, idx as i32, cnt as i32) };
         }
     }
 
-    /// Returns a function that tells whether an insn of this program defines a 32-bit subregister,
-    /// which then is zero-extended.
+    /// Returns a function that tells whether an insn of this program defines a 32-bit subregister, which
+    /// then is zero-extended.
     pub(crate) fn zero_extends(&self) -> impl Fn(&Insn) -> bool + use<> {
         let prog = self.prog;
         move |insn: &Insn| {
@@ -312,94 +284,83 @@ impl Target {
         }
     }
 
-    /// The program and what goes with it, to be rewritten to `new_len` insns, for which there is
-    /// room.
-    pub(crate) fn program<'a>(&'a mut self, new_len: u32, new_aux: &'a mut NewAux) -> Program<'a> {
-        let len = self.len();
-        // SAFETY: By the type invariants, and as `reserve` has made room.
-        let insns = unsafe { slice(self.insns_ptr(), len.max(new_len)) };
+    /// Returns the program and what goes with it, with all the insns that stand, and `room` insns at least,
+    /// for which there is room.
+    pub(crate) fn program(&mut self, room: u32) -> Program<'_> {
+        let (len, env, prog_aux) = (self.len(), self.env, self.outside.prog_aux);
+        // SAFETY: By the type invariants, and as the caller has made room.
+        let insns = unsafe { slice(self.insns_ptr(), len.max(room)) };
         // SAFETY: By the type invariants.
-        let prog_aux = unsafe { &mut *(*self.prog).aux };
-        // SAFETY: By the type invariants.
-        let linfo = unsafe { slice(prog_aux.linfo, prog_aux.nr_linfo) };
+        let linfo = unsafe { slice((*prog_aux).linfo, (*prog_aux).nr_linfo) };
+        if env.is_null() {
+            return Program {
+                insns,
+                linfo,
+                verified: None,
+            };
+        }
 
-        // SAFETY: By the type invariants.
-        let verified = unsafe { self.env.as_mut() }.map(|env| Verified {
-            aux: Aux {
-                // SAFETY: By the type invariants.
-                entries: unsafe { slice(env.insn_aux_data, env.insn_aux_data_len) },
-                old_slots: match env.aux_slots.is_null() {
-                    true => None,
-                    // SAFETY: By the type invariants.
-                    false => Some(unsafe { slice(env.aux_slots, len) }),
+        // SAFETY: By the type invariants. `func_info_aux` has as many entries as `func_info` if any.
+        let verified = unsafe {
+            Verified {
+                aux: Aux {
+                    entries: slice((*env).insn_aux_data, (*env).insn_aux_data_len),
+                    added: slice((*env).aux_added, (*env).aux_added_len),
+                    slots: match (*env).aux_slots.is_null() {
+                        true => None,
+                        false => Some(slice_ref((*env).aux_slots, len)),
+                    },
                 },
-                new_slots: new_aux.slots.as_deref_mut(),
-                added_len: env.aux_added_len.max(aux::SHARED),
-                added: match &mut new_aux.added {
-                    Some(added) => added,
-                    // SAFETY: By the type invariants.
-                    None => unsafe { slice(env.aux_added, env.aux_added_len) },
-                },
-            },
-            subprogs: &mut env.subprog_info[..=env.subprog_cnt as usize],
-            // SAFETY: By the type invariants.
-            func_info: unsafe { slice(prog_aux.func_info, prog_aux.func_info_cnt) },
-            // SAFETY: By the type invariants, this has as many entries as `func_info` if any.
-            func_info_aux: unsafe { slice(prog_aux.func_info_aux, prog_aux.func_info_cnt) },
-            // SAFETY: By the type invariants.
-            poke: unsafe { slice(prog_aux.poke_tab, prog_aux.size_poke_tab) },
-        });
+                subprogs: slice(
+                    (&raw mut (*env).subprog_info).cast(),
+                    (*env).subprog_cnt + 1,
+                ),
+                func_info: slice((*prog_aux).func_info, (*prog_aux).func_info_cnt),
+                func_info_aux: slice((*prog_aux).func_info_aux, (*prog_aux).func_info_cnt),
+                positions: &mut self.outside,
+            }
+        };
         Program {
             insns,
             linfo,
-            verified,
+            verified: Some(verified),
         }
     }
 
-    /// Calls `f` for the values of each insn array of the program, and which one it is.
-    pub(crate) fn for_each_insn_array(&mut self, mut f: impl FnMut(usize, &mut [InsnArrayValue])) {
-        // SAFETY: By the type invariants.
-        let Some(env) = (unsafe { self.env.as_mut() }) else {
-            return;
-        };
-        let maps = &env.insn_array_maps[..env.insn_array_map_cnt as usize];
-        for (i, &map) in maps.iter().enumerate() {
-            // SAFETY: The verifier holds a reference on the map, which is frozen and which no other
-            // program may use. Whoever has its file descriptor may read the values at any time, as
-            // with stock: of words that are written one by one, such a reader gets old or new ones.
-            let values = unsafe { slice(bindings::bpf_insn_array_values(map), (*map).max_entries) };
-            f(i, values);
-        }
-    }
-
-    /// Makes the rewritten program the one that stands.
+    /// Makes the rewritten program, of `new_len` insns, the one that stands.
     pub(crate) fn commit(&mut self, new_len: u32, outcome: &Outcome, new_aux: NewAux) {
+        let (env, prog_aux) = (self.env, self.outside.prog_aux);
         // SAFETY: By the type invariants.
-        let prog = unsafe { &mut *self.prog };
-        prog.len = new_len;
-        // SAFETY: By the type invariants.
-        let prog_aux = unsafe { &mut *prog.aux };
-        prog_aux.nr_linfo = outcome.linfo;
+        unsafe {
+            (*self.prog).len = new_len;
+            (*prog_aux).nr_linfo = outcome.linfo;
+        }
+        if env.is_null() {
+            return;
+        }
 
         // SAFETY: By the type invariants.
-        let Some(env) = (unsafe { self.env.as_mut() }) else {
-            return;
-        };
-        prog_aux.func_info_cnt = outcome.func_info;
-        env.subprog_cnt = outcome.subprogs;
+        unsafe {
+            (*prog_aux).func_info_cnt = outcome.func_info;
+            (*env).subprog_cnt = outcome.subprogs;
+        }
         if let Some(slots) = new_aux.slots {
-            let (slots, _, _) = slots.into_raw_parts();
-            let old = core::mem::replace(&mut env.aux_slots, slots);
-            // SAFETY: By the type invariants, this came from `kvmalloc`, or is null.
-            unsafe { bindings::kvfree(old.cast()) };
+            let (slots, _) = into_raw(slots);
+            // SAFETY: By the type invariants, the old ones came from `kvmalloc`, or are null.
+            unsafe {
+                bindings::kvfree((*env).aux_slots.cast());
+                (*env).aux_slots = slots;
+            }
         }
         if let Some(added) = new_aux.added {
-            let (added, len, _) = added.into_raw_parts();
-            let old = core::mem::replace(&mut env.aux_added, added);
-            // What was allocated and not used counts as used: it is little.
-            env.aux_added_len = len as u32;
-            // SAFETY: As above; its entries own nothing.
-            unsafe { bindings::kvfree(old.cast()) };
+            let (added, len) = into_raw(added);
+            // SAFETY: As above; their entries own nothing.
+            unsafe {
+                bindings::kvfree((*env).aux_added.cast());
+                (*env).aux_added = added;
+                // What was allocated and not used counts as used: it is little.
+                (*env).aux_added_len = len;
+            }
         }
     }
 }

@@ -4,16 +4,19 @@
 
 use super::shadow::Shadow;
 use crate::{
-    abi::{
-        Insn,
-        InsnAux, //
+    engine::{
+        abi::{
+            Insn,
+            InsnAux,
+            LineInfo, //
+        },
+        Program,
+        Verified, //
     },
     view::{
         bytes,
-        State,
-        Target,
-        VerifiedState, //
-    },
+        View, //
+    }, //
 };
 use core::mem::offset_of;
 use kernel::prelude::*;
@@ -24,15 +27,15 @@ pub(crate) struct Difference {
     pub(crate) what: &'static CStr,
     /// Index into it, of insns if it has to do with them.
     pub(crate) idx: usize,
-    /// What an insn array has there, with us and with stock.
-    pub(crate) xlated_off: Option<(u32, u32)>,
+    /// What is there, with us and with stock, if it is a position that is kept outside of the program.
+    pub(crate) positions: Option<(u32, u32)>,
 }
 
 fn at(what: &'static CStr) -> impl Fn(usize) -> Difference {
     move |idx| Difference {
         what,
         idx,
-        xlated_off: None,
+        positions: None,
     }
 }
 
@@ -69,49 +72,38 @@ fn same_aux(a: &InsnAux, b: &InsnAux) -> bool {
         && bytes(a)[behind..] == bytes(b)[behind..]
 }
 
-/// The first difference between what stands and what the kernel's own functions made of the copy.
-pub(crate) fn first_difference(target: &mut Target, shadow: &Shadow) -> Option<Difference> {
-    let mut arrays = None;
-    target.for_each_insn_array(|i, values| {
-        let theirs = shadow.array(i);
-        let found = differ(values, theirs, |a, b| {
-            (a.orig_off, a.xlated_off) == (b.orig_off, b.xlated_off)
-        });
-        // Both are copies of one array.
-        arrays = arrays.take().or(found.map(|idx| Difference {
-            xlated_off: Some((values[idx].xlated_off, theirs[idx].xlated_off)),
-            ..at(c"insn array")(idx)
-        }));
-    });
-
-    let (ours, stock) = (target.state(), shadow.target.state());
-    differ_program(&ours, &stock)
-        .or_else(|| match (&ours.verified, &stock.verified) {
-            (Some(a), Some(b)) => differ_verified(a, b, ours.insns.len()),
-            _ => None,
-        })
-        .or(arrays)
+fn same_linfo(a: &LineInfo, b: &LineInfo) -> bool {
+    let key = |l: &LineInfo| (l.insn_off, l.file_name_off, l.line_off, l.line_col);
+    key(a) == key(b)
 }
 
-fn differ_program(a: &State<'_>, b: &State<'_>) -> Option<Difference> {
+/// Returns the first difference between what stands and what the kernel's own functions made of the copy.
+pub(crate) fn first_difference(view: &mut View, shadow: &mut Shadow) -> Option<Difference> {
+    let (ours_len, stock_len) = (view.len(), shadow.view.len());
+    differ_program(
+        &view.program(ours_len),
+        &shadow.view.program(stock_len),
+        ours_len,
+    )
+    .or_else(|| differ_poke(view, &shadow.view))
+    .or_else(|| differ_arrays(view, shadow))
+}
+
+/// `a` is of `len` insns, and so is `b` unless the insns differ.
+fn differ_program(a: &Program<'_>, b: &Program<'_>, len: u32) -> Option<Difference> {
     differ(a.insns, b.insns, same_insn)
         .map(at(c"insn"))
-        .or_else(|| {
-            differ(a.linfo, b.linfo, |a, b| {
-                let key = |l: &crate::abi::LineInfo| {
-                    (l.insn_off, l.file_name_off, l.line_off, l.line_col)
-                };
-                key(a) == key(b)
-            })
-            .map(at(c"line info"))
+        .or_else(|| differ(a.linfo, b.linfo, same_linfo).map(at(c"line info")))
+        .or_else(|| match (&a.verified, &b.verified) {
+            (Some(a), Some(b)) => differ_verified(a, b, len),
+            _ => None,
         })
 }
 
-/// Both are about programs of `len` insns.
-fn differ_verified(a: &VerifiedState<'_>, b: &VerifiedState<'_>, len: usize) -> Option<Difference> {
+fn differ_verified(a: &Verified<'_>, b: &Verified<'_>, len: u32) -> Option<Difference> {
     (0..len)
-        .find(|&i| !same_aux(a.aux(i), b.aux(i)))
-        .map(at(c"aux data"))
+        .find(|&i| !same_aux(a.aux.of(i), b.aux.of(i)))
+        .map(|i| at(c"aux data")(i as usize))
         .or_else(|| {
             differ(a.subprogs, b.subprogs, |a, b| a.start == b.start).map(at(c"subprog start"))
         })
@@ -126,7 +118,37 @@ fn differ_verified(a: &VerifiedState<'_>, b: &VerifiedState<'_>, len: usize) -> 
             .map(at(c"func info"))
         })
         .or_else(|| differ(a.func_info_aux, b.func_info_aux, same_bytes).map(at(c"func info aux")))
-        .or_else(|| {
-            differ(a.poke, b.poke, |a, b| a.insn_idx == b.insn_idx).map(at(c"poke descriptor"))
-        })
+}
+
+/// Both have as many poke descriptors, as the one is a copy of the other.
+fn differ_poke(a: &View, b: &View) -> Option<Difference> {
+    let mut idx = 0;
+    while let Some(positions) = a.poke(idx).zip(b.poke(idx)) {
+        if positions.0 != positions.1 {
+            return Some(Difference {
+                positions: Some(positions),
+                ..at(c"poke descriptor")(idx)
+            });
+        }
+        idx += 1;
+    }
+    None
+}
+
+/// The index is counted over all insn arrays.
+fn differ_arrays(view: &mut View, shadow: &Shadow) -> Option<Difference> {
+    let mut found = None;
+    let mut idx = 0;
+    view.positions().insn_arrays(&mut |ours| {
+        let stock = shadow.arrays().get(idx).copied();
+        if stock != Some(ours) && found.is_none() {
+            found = Some(Difference {
+                positions: stock.map(|stock| (ours, stock)),
+                ..at(c"insn array value")(idx)
+            });
+        }
+        idx += 1;
+        ours
+    });
+    found
 }

@@ -4,26 +4,18 @@
 
 use super::{
     compare::Difference,
-    replay::{
-        Known,
-        Stopped, //
-    },
-    shadow::{
-        Refused,
-        Shadow, //
-    },
+    decode::Refers,
+    shadow::Shadow, //
 };
 use crate::{
-    abi::{
-        self,
-        Insn, //
+    engine::{
+        abi::Insn,
+        log::Log,
+        reach::Failure,
+        reference::LD_IMM64,
+        Program, //
     },
-    log::Log,
-    session::Failure,
-    view::{
-        State,
-        Target, //
-    },
+    view::View, //
 };
 use kernel::{
     bindings,
@@ -35,8 +27,9 @@ use kernel::{
 const EDITS: usize = 8;
 
 extern "C" {
-    /// Of `shadow.h`.
+    // Of `report.h`.
     fn bpf_patcher_may_dump() -> bool;
+    fn bpf_patcher_warn();
 }
 
 fn pass_name(pass: u32) -> &'static str {
@@ -53,18 +46,21 @@ fn pass_name(pass: u32) -> &'static str {
     }
 }
 
-/// An insn, or none, after a pass. Constants that may be secret are not for the kernel's log.
+/// An insn, or none, after a pass.
 struct Shown<'a>(Option<&'a Insn>, u32);
 
-/// Is `imm` nothing but a distance, or a constant that the program's author wrote?
+/// May the kernel's log have `imm` of an insn? A distance, always. From the misc fixups on, nothing else:
+/// they put addresses of the kernel into programs, and blinding puts secret constants there. Before, a
+/// `ld_imm64` may have an address; its second half has no opcode.
 fn may_show_imm(pass: u32, insn: &Insn) -> bool {
-    let is_call = abi::class(insn) == abi::JMP && abi::op(insn) == abi::CALL;
-    // Blinding draws constants that are secret; a `ld_imm64` is two insns, the second of which has
-    // no opcode.
-    pass != bindings::bpf_patcher_pass_BPF_PATCHER_PASS_BLINDING
-        && u32::from(insn.code) != abi::LD_IMM64
-        && insn.code != 0
-        && (!is_call || u32::from(insn.src_reg()) == abi::PSEUDO_CALL)
+    match Refers::of(insn) {
+        Some(Refers::JumpByImm | Refers::SubprogByImm) => true,
+        _ => {
+            pass < bindings::bpf_patcher_pass_BPF_PATCHER_PASS_FIXUPS
+                && u32::from(insn.code) != LD_IMM64
+                && insn.code != 0
+        }
+    }
 }
 
 impl fmt::Display for Shown<'_> {
@@ -90,63 +86,70 @@ impl fmt::Display for Shown<'_> {
 /// Tells about a difference, unless many have been told about just now.
 pub(super) fn dump(
     pass: u32,
-    target: &Target,
-    shadow: &Shadow,
+    view: &mut View,
+    shadow: &mut Shadow,
     log: &Log,
     difference: &Difference,
-    ours: &Result<(), Failure>,
-    stock: &Result<Known, Stopped>,
+    ours: Result<(), Failure>,
+    stock: Result<(), Failure>,
 ) {
     // SAFETY: The function takes nothing and locks for itself.
-    if !unsafe { bpf_patcher_may_dump() } {
-        return;
+    if unsafe { bpf_patcher_may_dump() } {
+        show_all(pass, view, shadow, log, difference, ours, stock);
     }
+    // SAFETY: The function takes nothing.
+    unsafe { bpf_patcher_warn() };
+}
 
-    let (a, b) = (target.state(), shadow.target.state());
+fn show_all(
+    pass: u32,
+    view: &mut View,
+    shadow: &mut Shadow,
+    log: &Log,
+    difference: &Difference,
+    ours: Result<(), Failure>,
+    stock: Result<(), Failure>,
+) {
     pr_err!(
         "verify: {} of program \"{}\" differs from stock: {} {}, {} insns become {}, with stock {}\n",
         pass_name(pass),
-        target.name(),
+        view.name(),
         difference.what,
         difference.idx,
         log.program_len(),
-        a.insns.len(),
-        b.insns.len()
+        view.len(),
+        shadow.view.len()
     );
-    if let Err(failure) = ours {
-        let insn = failure.insn.map_or(-1, i64::from);
-        pr_err!(
-            "verify:   patcher: error {}, insn {insn}\n",
-            failure.error.to_errno()
-        );
+    for (name, result) in [("patcher", ours), ("stock", stock)] {
+        match result {
+            Ok(()) => {}
+            Err(Failure::TooFar(too_far)) => pr_err!(
+                "verify:   {name}: the jump of insn {} is too far, insn {} is to blame\n",
+                too_far.jump.map_or(-1, i64::from),
+                too_far.blamed
+            ),
+            Err(Failure::Other(error)) => pr_err!("verify:   {name}: {error:?}\n"),
+        }
     }
-    if let Err(stopped) = stock {
-        let why = match stopped.why {
-            Refused::Range => "a jump is too far",
-            Refused::Memory => "no memory",
-            Refused::Aborted => "killed",
-        };
-        pr_err!("verify:   stock: {why}, insn {}\n", stopped.idx);
+    if let Some((ours, stock)) = difference.positions {
+        pr_err!("verify:   position {ours}, with stock {stock}\n");
     }
-    if let Some((ours, stock)) = difference.xlated_off {
-        pr_err!("verify:   xlated_off {ours}, with stock {stock}\n");
-    }
-    for (name, state) in [("patcher", &a), ("stock", &b)] {
-        show(name, state, difference, pass);
-    }
+    let (ours_len, stock_len) = (view.len(), shadow.view.len());
+    show("patcher", &view.program(ours_len), difference, pass);
+    show("stock", &shadow.view.program(stock_len), difference, pass);
     show_edits(log, difference);
 }
 
 /// Shows where `difference` is in one of the two programs.
-fn show(name: &str, state: &State<'_>, difference: &Difference, pass: u32) {
+fn show(name: &str, program: &Program<'_>, difference: &Difference, pass: u32) {
     let i = difference.idx;
-    let insn = Shown(state.insns.get(i), pass);
+    let insn = Shown(program.insns.get(i), pass);
     pr_err!("verify:   {name}: insn {insn}\n");
-    let Some(verified) = &state.verified else {
+    let Some(verified) = &program.verified else {
         return;
     };
-    if i < state.insns.len() {
-        let aux = verified.aux(i);
+    if i < program.insns.len() {
+        let aux = verified.aux.of(i as u32);
         pr_err!(
             "verify:   {name}: aux of insn {i}: orig_idx {} seen {} zext_dst {} indirect_target {}\n",
             aux.orig_idx,
@@ -155,10 +158,10 @@ fn show(name: &str, state: &State<'_>, difference: &Difference, pass: u32) {
             aux.indirect_target()
         );
     }
-    if let Some(linfo) = state.linfo.get(i) {
+    if let Some(linfo) = program.linfo.get(i) {
         pr_err!(
             "verify:   {name}: line info {i} of {}: insn_off {} line_off {}\n",
-            state.linfo.len(),
+            program.linfo.len(),
             linfo.insn_off,
             linfo.line_off
         );
@@ -178,12 +181,6 @@ fn show(name: &str, state: &State<'_>, difference: &Difference, pass: u32) {
             info.type_id
         );
     }
-    if let Some(desc) = verified.poke.get(i) {
-        pr_err!(
-            "verify:   {name}: poke descriptor {i}: insn_idx {}\n",
-            desc.insn_idx
-        );
-    }
 }
 
 /// Shows the edits around the difference: those next to it, if it is in the program itself.
@@ -194,11 +191,10 @@ fn show_edits(log: &Log, difference: &Difference) {
     pr_err!("verify:   {} edits, those from {from} on:\n", edits.len());
     for edit in edits.iter().skip(from).take(EDITS) {
         pr_err!(
-            "verify:     {:?} insn {} by {} insns, flags {}\n",
+            "verify:     {:?} at insn {}, {} insns\n",
             edit.kind,
             edit.idx,
-            edit.cnt,
-            edit.flags
+            edit.len
         );
     }
 }

@@ -6,6 +6,7 @@
 #
 # SESSIONS, SEED, CASE: how many random sessions the differential suite compares with stock, with
 # which seed, and which of its programs to run alone. A failure prints SEED and CASE.
+# KUNIT_APPEND: more kernel parameters.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
@@ -24,6 +25,7 @@ for name in SESSIONS SEED CASE; do
 	[[ $value =~ ^[0-9]+$ ]] || die "$name=$value is not a number"
 	append+=" bpf_patcher.test_${name,,}=$value"
 done
+append+=" ${KUNIT_APPEND:-}"
 note "boot the patched kernel: $filter (log: $log)"
 UML_TIMEOUT=${UML_TIMEOUT:-3600} UML_APPEND=$append \
 	run "$TOP/scripts/run/uml.sh" "$(kernel_path um)/linux" - 2>/dev/null | tee "$log" |

@@ -8,6 +8,7 @@
 #include <linux/filter.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -38,6 +39,20 @@ unsigned long bpf_patcher_test_seed(void)
 long bpf_patcher_test_case(void)
 {
 	return test_case;
+}
+
+/* Let a fatal signal be pending for the task that runs the tests, or take it back. */
+void bpf_patcher_test_kill(bool pending)
+{
+	spin_lock_irq(&current->sighand->siglock);
+	if (pending) {
+		sigaddset(&current->pending.signal, SIGKILL);
+		set_tsk_thread_flag(current, TIF_SIGPENDING);
+	} else {
+		sigdelset(&current->pending.signal, SIGKILL);
+		clear_tsk_thread_flag(current, TIF_SIGPENDING);
+	}
+	spin_unlock_irq(&current->sighand->siglock);
 }
 
 static int add_insn_array(struct bpf_verifier_env *env, u32 len)

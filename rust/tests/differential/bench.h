@@ -23,5 +23,6 @@ void bpf_patcher_test_free(struct bpf_verifier_env *env);
 unsigned long bpf_patcher_test_sessions(void);
 unsigned long bpf_patcher_test_seed(void);
 long bpf_patcher_test_case(void);
+void bpf_patcher_test_kill(bool pending);
 
 #endif /* _BPF_PATCHER_TESTS_BENCH_H */

@@ -2,24 +2,19 @@
 
 //! A program as the verifier has it, on which sessions are checked as in mode `verify`.
 
-use super::super::harness::{
+use super::super::engine::harness::{
     exit,
     mov, //
 };
 use crate::{
-    abi::Insn,
-    engine::Program,
-    log::{
-        Kind,
-        Log, //
+    engine::{
+        abi::Insn,
+        log::Log,
+        Program, //
     },
     session::Session,
     stats::STATS,
-    view::{
-        NewAux,
-        State,
-        Target, //
-    },
+    view::View, //
 };
 use kernel::{
     bindings,
@@ -29,14 +24,14 @@ use kernel::{
 /// As in `bench.h`: how many there are of each.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
-pub(super) struct Size {
-    pub(super) insns: u32,
-    pub(super) subprogs: u32,
-    pub(super) linfo: u32,
-    pub(super) func_info: u32,
-    pub(super) poke: u32,
-    pub(super) arrays: u32,
-    pub(super) array_values: u32,
+pub(crate) struct Size {
+    pub(crate) insns: u32,
+    pub(crate) subprogs: u32,
+    pub(crate) linfo: u32,
+    pub(crate) func_info: u32,
+    pub(crate) poke: u32,
+    pub(crate) arrays: u32,
+    pub(crate) array_values: u32,
 }
 
 // As in `bench.h`. `bpf_verifier_env` is C's own type, only that bindgen has it.
@@ -47,18 +42,19 @@ extern "C" {
     fn bpf_patcher_test_sessions() -> kernel::ffi::c_ulong;
     fn bpf_patcher_test_seed() -> kernel::ffi::c_ulong;
     fn bpf_patcher_test_case() -> kernel::ffi::c_long;
+    fn bpf_patcher_test_kill(pending: bool);
 }
 
 /// The suite's parameters, of the module.
-pub(super) struct Params {
-    pub(super) sessions: u64,
-    pub(super) seed: u64,
+pub(crate) struct Params {
+    pub(crate) sessions: u64,
+    pub(crate) seed: u64,
     /// The only one to run.
-    pub(super) case: Option<u64>,
+    pub(crate) case: Option<u64>,
 }
 
 impl Params {
-    pub(super) fn get() -> Self {
+    pub(crate) fn get() -> Self {
         // SAFETY: The functions take nothing and read one number each.
         let (sessions, seed, case) = unsafe {
             (
@@ -75,29 +71,39 @@ impl Params {
     }
 }
 
+/// Runs `f` while this process is being killed.
+pub(crate) fn while_killed<T>(f: impl FnOnce() -> T) -> T {
+    // SAFETY: The function may be called at any time; the signal is taken back below.
+    unsafe { bpf_patcher_test_kill(true) };
+    let result = f();
+    // SAFETY: As above.
+    unsafe { bpf_patcher_test_kill(false) };
+    result
+}
+
 /// What a hand-written program has besides its insns; see `harness::Case` for the numbers.
 #[derive(Default)]
-pub(super) struct Extras<'a> {
+pub(crate) struct Extras<'a> {
     /// Starts of subprogs but the first.
-    pub(super) subprogs: &'a [u32],
+    pub(crate) subprogs: &'a [u32],
     /// Insns with line info, whose `line_off` is 1000 + the insn.
-    pub(super) lines: &'a [u32],
+    pub(crate) lines: &'a [u32],
     /// Tail calls with a poke descriptor.
-    pub(super) poke: &'a [u32],
+    pub(crate) poke: &'a [u32],
     /// Values of an insn array.
-    pub(super) array: &'a [u32],
+    pub(crate) array: &'a [u32],
 }
 
 /// # Invariants
 ///
-/// `env` is what `bpf_patcher_test_new` returned, and `target` is about it.
-pub(super) struct Bench {
+/// `env` is what `bpf_patcher_test_new` returned, and `view` is of it.
+pub(crate) struct Bench {
     env: *mut bindings::bpf_verifier_env,
-    target: Target,
+    view: View,
 }
 
 impl Bench {
-    pub(super) fn new(size: &Size) -> Result<Self> {
+    pub(crate) fn new(size: &Size) -> Result<Self> {
         // SAFETY: `size` is what the function wants.
         let env = unsafe { bpf_patcher_test_new(size) };
         if env.is_null() {
@@ -107,12 +113,12 @@ impl Bench {
         Ok(Self {
             env,
             // SAFETY: `env` and its program are as the verifier makes them.
-            target: unsafe { Target::new((*env).prog, env) },
+            view: unsafe { View::new((*env).prog, env) },
         })
     }
 
     /// A program of `insns`, each seen as often as its number and one more.
-    pub(super) fn of(insns: &[Insn], extras: &Extras<'_>) -> Result<Self> {
+    pub(crate) fn of(insns: &[Insn], extras: &Extras<'_>) -> Result<Self> {
         let len = insns.len() as u32;
         let subprogs = extras.subprogs.len() as u32 + 1;
         let mut bench = Self::new(&Size {
@@ -149,16 +155,14 @@ impl Bench {
             for (info, i) in verified.func_info.iter_mut().zip(1..) {
                 info.type_id = i;
             }
-            for (desc, &idx) in verified.poke.iter_mut().zip(extras.poke) {
-                desc.insn_idx = idx;
-            }
         });
-        bench.fill_array(0, extras.array);
+        bench.fill_poke(extras.poke);
+        bench.fill_arrays(extras.array);
         Ok(bench)
     }
 
     /// A program of `len` insns with those of `at` at their places, the last an exit.
-    pub(super) fn long(len: usize, at: &[(usize, Insn)]) -> Result<Self> {
+    pub(crate) fn long(len: usize, at: &[(usize, Insn)]) -> Result<Self> {
         let mut insns = KVVec::new();
         insns.resize(len, mov(0), GFP_KERNEL)?;
         insns[len - 1] = exit();
@@ -173,82 +177,113 @@ impl Bench {
     /// # Errors
     ///
     /// As for [`Bench::session`].
-    pub(super) fn edit(&mut self, edit: impl FnOnce(&mut Log) -> Result) -> Result {
-        let mut log = Log::new(self.target.len());
+    pub(crate) fn edit(&mut self, edit: impl FnOnce(&mut Log) -> Result) -> Result {
+        let mut log = Log::new(self.view.len());
         edit(&mut log)?;
         self.session(&log)?
     }
 
-    /// Insn `idx`, to be changed in place.
-    pub(super) fn insn_mut(&mut self, idx: usize) -> &mut Insn {
-        &mut self.target.insns_mut()[idx]
-    }
-
     /// Puts `insn` where the program has no insn any more: behind its last one, within its pages.
-    pub(super) fn leave_behind(&mut self, insn: Insn) -> Result {
-        let len = self.target.len();
-        self.target.reserve(len + 1)?;
-        let mut aux = NewAux::default();
-        self.target.program(len + 1, &mut aux).insns[len as usize] = insn;
+    pub(crate) fn leave_behind(&mut self, insn: Insn) -> Result {
+        let len = self.view.len();
+        self.view.reserve(len + 1)?;
+        self.view.program(len + 1).insns[len as usize] = insn;
         Ok(())
     }
 
     /// Does `bpf_patch_insn_data()` put `patch` in place of insn `at`?
-    pub(super) fn patch_as_stock(&mut self, at: u32, patch: &[Insn]) -> bool {
+    pub(crate) fn patch_as_stock(&mut self, at: u32, patch: &[Insn]) -> bool {
         let len = patch.len() as u32;
         // SAFETY: By the type invariants; `at` is an insn's.
-        let prog = unsafe { bindings::bpf_patch_insn_data(self.env, at, patch.as_ptr(), len) };
+        self.patched(unsafe { bindings::bpf_patch_insn_data(self.env, at, patch.as_ptr(), len) })
+    }
+
+    /// Does `bpf_prepend_insn_data()` put all but the last of `patch`, which is room for one more, in front
+    /// of insn `at`?
+    pub(crate) fn prepend_as_stock(&mut self, at: u32, patch: &mut [Insn], flags: u32) -> bool {
+        let (insns, cnt) = (patch.as_mut_ptr(), patch.len() as u32 - 1);
+        // SAFETY: By the type invariants; `at` is an insn's.
+        self.patched(unsafe { bindings::bpf_prepend_insn_data(self.env, at, insns, cnt, flags) })
+    }
+
+    fn patched(&mut self, prog: *mut bindings::bpf_prog) -> bool {
         if prog.is_null() {
             return false;
         }
         // SAFETY: It is the same program.
-        unsafe { self.target.set_prog(prog) };
+        unsafe { self.view.set_prog(prog) };
         true
     }
 
     /// Are the insns those of `expected`?
-    pub(super) fn is(&self, expected: &[Insn]) -> bool {
+    pub(crate) fn is(&self, expected: &[Insn]) -> bool {
         let key = |i: &Insn| (i.code, i.dst_reg(), i.src_reg(), i.off, i.imm);
-        let insns = self.state().insns;
+        let insns = self.insns();
         insns.len() == expected.len() && insns.iter().zip(expected).all(|(i, e)| key(i) == key(e))
     }
 
-    /// Are the values of the insn array those of `expected`?
-    pub(super) fn array_is(&mut self, expected: &[u32]) -> bool {
-        let mut same = false;
-        self.target.for_each_insn_array(|_, values| {
-            same = values.len() == expected.len()
-                && values.iter().zip(expected).all(|(v, &e)| v.xlated_off == e);
+    /// Are the values of the insn arrays those of `expected`?
+    pub(crate) fn array_is(&mut self, expected: &[u32]) -> bool {
+        let (mut same, mut i) = (true, 0);
+        self.view.positions().insn_arrays(&mut |value| {
+            same &= expected.get(i) == Some(&value);
+            i += 1;
+            value
         });
-        same
+        same && i == expected.len()
     }
 
     /// What goes with the program, to be filled before the first session.
-    pub(super) fn fill(&mut self, f: impl FnOnce(Program<'_>)) {
-        let len = self.target.len();
-        f(self.target.program(len, &mut NewAux::default()));
+    pub(crate) fn fill(&mut self, f: impl FnOnce(Program<'_>)) {
+        f(self.program());
     }
 
-    /// The values of insn arrays, to be filled likewise.
-    pub(super) fn fill_array(&mut self, array: usize, offs: &[u32]) {
-        self.target.for_each_insn_array(|i, values| {
-            if i != array {
-                return;
-            }
-            for (value, &off) in values.iter_mut().zip(offs) {
-                value.orig_off = off;
-                value.xlated_off = off;
-            }
-        });
+    /// The poke descriptors, to be filled likewise.
+    pub(crate) fn fill_poke(&mut self, idxs: &[u32]) {
+        let mut idxs = idxs.iter();
+        let positions = self.view.positions();
+        positions.poke(&mut |old| idxs.next().copied().unwrap_or(old));
     }
 
-    pub(super) fn state(&self) -> State<'_> {
-        self.target.state()
+    /// The values of insn arrays, one array behind the other, to be filled likewise.
+    pub(crate) fn fill_arrays(&mut self, offs: &[u32]) {
+        let mut offs = offs.iter();
+        let positions = self.view.positions();
+        positions.insn_arrays(&mut |old| offs.next().copied().unwrap_or(old));
+    }
+
+    /// The program as it stands, with what goes with it.
+    pub(crate) fn program(&mut self) -> Program<'_> {
+        let len = self.view.len();
+        self.view.program(len)
+    }
+
+    pub(crate) fn insns(&self) -> &[Insn] {
+        self.view.insns()
+    }
+
+    /// The position of poke descriptor `i`, if there are so many.
+    pub(crate) fn poke(&self, i: usize) -> Option<u32> {
+        self.view.poke(i)
+    }
+
+    /// Where the poke descriptors are.
+    pub(crate) fn poke_table(&self) -> *const kernel::ffi::c_void {
+        // SAFETY: By the type invariants.
+        unsafe { (*(*self.view.prog()).aux).poke_tab.cast_const().cast() }
+    }
+
+    /// A session on the program, which is to end before anything else is done with it.
+    pub(crate) fn open(&mut self, verify: bool) -> Result<KBox<Session>> {
+        // SAFETY: Nobody else refers to the program until the session ends.
+        let view = unsafe { View::new(self.view.prog(), self.view.env()) };
+        let pass = bindings::bpf_patcher_pass_BPF_PATCHER_PASS_CTX;
+        Session::new(view, pass, verify)
     }
 
     /// The same, only that nothing is compared.
-    pub(super) fn edit_unchecked(&mut self, edit: impl FnOnce(&mut Log) -> Result) -> Result {
-        let mut log = Log::new(self.target.len());
+    pub(crate) fn edit_unchecked(&mut self, edit: impl FnOnce(&mut Log) -> Result) -> Result {
+        let mut log = Log::new(self.view.len());
         edit(&mut log)?;
         self.linearize(&log, false)
     }
@@ -258,7 +293,7 @@ impl Bench {
     /// # Errors
     ///
     /// `EBADE` if the results differ.
-    pub(super) fn session(&mut self, log: &Log) -> Result<Result> {
+    pub(crate) fn session(&mut self, log: &Log) -> Result<Result> {
         let before = STATS.verify_differences.get();
         let result = self.linearize(log, true);
         match STATS.verify_differences.get() == before {
@@ -268,21 +303,14 @@ impl Bench {
     }
 
     fn linearize(&mut self, log: &Log, verify: bool) -> Result {
-        // SAFETY: Nobody else refers to the program until the session ends.
-        let target = unsafe { Target::new(self.target.prog(), self.target.env()) };
-        let pass = bindings::bpf_patcher_pass_BPF_PATCHER_PASS_CNT;
-        let mut session = Session::new(target, pass, verify)?;
+        let mut session = self.open(verify)?;
         for edit in log.edits() {
-            let cnt = edit.cnt;
-            let insns = log.insns(edit);
-            session
-                .log
-                .record(edit.kind, edit.idx, cnt, insns, edit.flags)?;
+            session.record(edit.idx, edit.kind, log.patch(edit))?;
         }
 
         let result = session.linearize();
         // SAFETY: It is the same program.
-        unsafe { self.target.set_prog(session.prog()) };
+        unsafe { self.view.set_prog(session.prog()) };
         result
     }
 }
@@ -292,9 +320,4 @@ impl Drop for Bench {
         // SAFETY: By the type invariants; a program that has moved is known to `env`.
         unsafe { bpf_patcher_test_free(self.env) };
     }
-}
-
-/// Records an edit.
-pub(super) fn record(log: &mut Log, kind: Kind, idx: u32, insns: &[Insn], flags: u32) -> Result {
-    log.record(kind, idx, insns.len() as u32, insns, flags as u8)
 }

@@ -3,7 +3,7 @@
 //! Random edits, as the passes make them: one session patches or removes.
 
 use super::{
-    super::harness::{
+    super::engine::harness::{
         call,
         func,
         gotol,
@@ -12,7 +12,6 @@ use super::{
         mov32,
         remove, //
     },
-    bench::record,
     markers,
     programs::{
         first_half,
@@ -20,16 +19,17 @@ use super::{
     },
     rng::Rng,
 };
-use crate::{
+use crate::engine::{
     abi::{
-        self,
-        Insn, //
+        Insn,
+        Subprog, //
     },
     log::{
         Kind,
         Log, //
     },
-    view::State,
+    reference::is_tail_call,
+    Program, //
 };
 use kernel::prelude::*;
 
@@ -39,7 +39,7 @@ const PATCH: u32 = 12;
 /// What edits are made of: the program as it stands, and the next marker.
 pub(super) struct Source<'a> {
     pub(super) rng: &'a mut Rng,
-    pub(super) state: State<'a>,
+    pub(super) program: Program<'a>,
     pub(super) marker: &'a mut u32,
     /// One insn in so many is edited.
     pub(super) every: u32,
@@ -68,7 +68,7 @@ impl Source<'_> {
             };
             let subprog = self.rng.below(self.subprog_cnt());
             let start = self.start(subprog);
-            let out = first_half(self.rng, self.state.insns);
+            let out = first_half(self.rng, self.program.insns);
             let within = i64::from(self.rng.below(cnt as u32)) - k as i64 - 1;
 
             patch[k] = match self.rng.below(12) {
@@ -101,53 +101,49 @@ impl Source<'_> {
         self.starts().map_or(1, |s| s.len() as u32 - 1)
     }
 
-    fn starts(&self) -> Option<&[crate::abi::Subprog]> {
-        self.state.verified.as_ref().map(|v| v.subprogs)
+    fn starts(&self) -> Option<&[Subprog]> {
+        self.program.verified.as_ref().map(|v| &*v.subprogs)
     }
 
     fn start(&self, subprog: u32) -> u32 {
         self.starts().map_or(0, |s| s[subprog as usize].start)
     }
 
-    /// Records patches, from the end of the program if `backwards`.
-    pub(super) fn patches(&mut self, log: &mut Log, backwards: bool) -> Result {
-        let len = self.state.insns.len() as u32;
-        for i in 0..len {
-            let idx = if backwards { len - 1 - i } else { i };
+    /// Records patches.
+    pub(super) fn patches(&mut self, log: &mut Log) -> Result {
+        for idx in 0..self.program.insns.len() as u32 {
             if self.rng.once_in(self.every) {
-                self.patch(log, idx, backwards)?;
+                self.patch(log, idx)?;
             }
         }
         Ok(())
     }
 
     /// Records a patch of insn `idx`, or more.
-    fn patch(&mut self, log: &mut Log, idx: u32, backwards: bool) -> Result {
+    fn patch(&mut self, log: &mut Log, idx: u32) -> Result {
         // Long enough for every insn, and not zeros, which stand for second halves.
         let mut buf = [mov(0); PATCH as usize];
-        let insns = self.state.insns;
-        if is_second(insns, idx) {
+        let old = self.program.insns[idx as usize];
+        if is_second(self.program.insns, idx) {
             // What a pass puts behind a pair.
-            buf[0] = insns[idx as usize];
+            buf[0] = old;
             self.fill(&mut buf[1..2], idx + 1, 0);
-            return record(log, Kind::Replace, idx, &buf[..2], 0);
+            return log.record(idx, Kind::Replace { to_body: false }, &buf[..2]);
         }
 
-        let mut flags = 0;
-        if self.rng.once_in(4) && !backwards {
-            flags = abi::F_JUMPS_BEHIND;
-        }
+        let mut behind = self.rng.once_in(4);
         let prepends = [0, 0, 1, 1, 1, 2][self.rng.below(6) as usize];
         for _ in 0..prepends {
             let cnt = 1 + self.rng.below(3);
             buf = [mov(0); PATCH as usize];
             self.fill(&mut buf[..cnt as usize], idx, cnt);
-            record(log, Kind::Prepend, idx, &buf[..cnt as usize], flags)?;
-            flags = 0;
+            log.record(idx, Kind::Prepend { behind }, &buf[..cnt as usize])?;
+            behind = false;
         }
 
+        let insns = &*self.program.insns;
         let is_pair = idx + 1 < insns.len() as u32 && is_second(insns, idx + 1);
-        let is_poke = abi::is_tail_call(&insns[idx as usize]);
+        let is_poke = is_tail_call(&old);
         if is_pair || is_poke || (prepends > 0 && self.rng.once_in(2)) {
             return Ok(());
         }
@@ -155,29 +151,27 @@ impl Source<'_> {
         let cnt = 1 + self.rng.below(most);
         buf = [mov(0); PATCH as usize];
         self.fill(&mut buf[..cnt as usize], idx, cnt - 1);
-        let mut flags = 0;
-        if cnt == 1 && idx > 0 && !backwards && self.rng.once_in(8) {
+        let to_body = cnt == 1 && idx > 0 && self.rng.once_in(8);
+        if to_body {
             // As for an epilogue, which is in front.
-            let to = first_half(self.rng, &insns[..idx as usize]);
+            let to = first_half(self.rng, &self.program.insns[..idx as usize]);
             buf[0] = gotol(to as i32 - idx as i32 - 1);
             let mut insn = buf[0];
             self.mark(&mut insn);
             buf[0] = insn;
-            flags = abi::F_TO_BODY;
         }
-        record(log, Kind::Replace, idx, &buf[..cnt as usize], flags)
+        log.record(idx, Kind::Replace { to_body }, &buf[..cnt as usize])
     }
 
     /// Records removals. The first insn of a subprog goes with the whole of it, or first of what goes
     /// of its front.
     pub(super) fn removals(&mut self, log: &mut Log) -> Result {
-        let insns = self.state.insns;
-        let len = insns.len() as u32;
+        let len = self.program.insns.len() as u32;
         let is_start = |s: &Self, idx| s.starts().is_some_and(|v| v.iter().any(|p| p.start == idx));
         let mut idx = 0;
         let mut left = len;
         while idx < len {
-            if is_second(insns, idx) || !self.rng.once_in(self.every) {
+            if is_second(self.program.insns, idx) || !self.rng.once_in(self.every) {
                 idx += 1;
                 continue;
             }
@@ -191,7 +185,7 @@ impl Source<'_> {
                 }
                 end += 1;
             }
-            if end < len && is_second(insns, end) {
+            if end < len && is_second(self.program.insns, end) {
                 end += 1;
             }
             if end - idx >= left {

@@ -3,31 +3,29 @@
 //! All small programs with one reference, and all combinations of edits of their insns.
 
 use super::{
-    super::harness::{
+    super::engine::harness::{
         call,
         exit,
         gotol,
         jeq,
         mov,
         mov32,
-        remove, //
+        prepend,
+        remove,
+        replace, //
     },
     bench::{
-        record,
         Bench,
         Size, //
     },
     markers,
 };
 use crate::{
-    abi::{
-        self,
-        Insn, //
+    engine::{
+        abi::Insn,
+        log::Log, //
     },
-    log::{
-        Kind,
-        Log, //
-    },
+    view::must_abort, //
 };
 use kernel::prelude::*;
 
@@ -52,9 +50,9 @@ fn edits(len: u32, mut actions: u32) -> Result<Log> {
         match actions % ACTIONS {
             1 => {
                 let patch = [marked(mov32(0)), marked(jeq(0, -2)), marked(mov(0))];
-                record(&mut log, Kind::Replace, idx, &patch, 0)?;
+                replace(&mut log, idx, &patch)?;
             }
-            2 => record(&mut log, Kind::Prepend, idx, &[marked(mov(0))], 0)?,
+            2 => prepend(&mut log, idx, &[marked(mov(0))])?,
             3 => remove(&mut log, idx, 1)?,
             _ => {}
         }
@@ -107,18 +105,17 @@ fn program(len: u32, from: u32, reference: Insn) -> Result<Bench> {
         }
     });
     let offs = [0, 1, 2, 3, 4, 5, 6];
-    bench.fill_array(0, &offs[..len as usize]);
+    bench.fill_arrays(&offs[..len as usize]);
     Ok(bench)
 }
 
 fn check(len: u32, from: u32, reference: Insn, actions: u32) -> Result {
-    let mut log = edits(len, actions)?;
+    let log = edits(len, actions)?;
     let mut bench = program(len, from, reference)?;
     let mut old = KVVec::new();
-    old.extend_from_slice(bench.state().insns, GFP_KERNEL)?;
+    old.extend_from_slice(bench.insns(), GFP_KERNEL)?;
     bench.session(&log)??;
-    log.sort()?;
-    match markers::references_reach(&old, bench.state().insns, &log)? {
+    match markers::references_reach(&old, bench.insns(), &log)? {
         true => Ok(()),
         false => Err(EBADMSG),
     }
@@ -148,7 +145,7 @@ pub(super) fn every_combination() -> Result {
                     })?;
                     sessions += 1;
                 }
-                abi::must_abort();
+                must_abort();
             }
         }
     }

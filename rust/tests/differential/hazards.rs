@@ -4,15 +4,18 @@
 //! engine, with its number in Documentation/tests.md, which has the others too.
 
 use super::{
-    super::harness::*,
+    super::engine::harness::*,
     bench::{
         Bench,
         Extras, //
     },
 };
-use crate::{
-    abi,
-    log::Log, //
+use crate::engine::{
+    log::Log,
+    reference::{
+        is_indirect_jump,
+        is_tail_call, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -47,9 +50,9 @@ mod tests {
             exit(),
         ];
         assert!(bench.is(&new));
-        let state = bench.state();
-        assert_eq!(state.verified.ok_or(EINVAL)?.subprogs[1].start, 4);
-        assert_eq!(state.linfo[1].insn_off, 4);
+        let program = bench.program();
+        assert_eq!(program.verified.ok_or(EINVAL)?.subprogs[1].start, 4);
+        assert_eq!(program.linfo[1].insn_off, 4);
         Ok(())
     }
 
@@ -66,8 +69,8 @@ mod tests {
         })?;
         assert!(bench.is(&[ja(0), mov(10), mov(11), mov(12), ja(-4), exit()]));
         assert!(bench.array_is(&[1]));
-        let state = bench.state();
-        assert_eq!(state.verified.ok_or(EINVAL)?.aux(3).orig_idx, 1);
+        let program = bench.program();
+        assert_eq!(program.verified.ok_or(EINVAL)?.aux.of(3).orig_idx, 1);
         Ok(())
     }
 
@@ -97,8 +100,8 @@ mod tests {
             replace(log, 1, &[mov(20), mov(21), call(3), mov(23)])?;
             replace(log, 2, &[mov(30), mov(31)])
         })?;
-        assert!(bench.state().insns[4].imm == 4);
-        assert!(bench.state().insns[4 + 1 + 4].imm == 4);
+        assert!(bench.insns()[4].imm == 4);
+        assert!(bench.insns()[4 + 1 + 4].imm == 4);
         Ok(())
     }
 
@@ -107,7 +110,7 @@ mod tests {
         let mut bench = Bench::of(&[mov(0), helper(1), exit()], &Extras::default())?;
         let mut log = Log::new(3);
         prepend(&mut log, 1, &[mov(10), mov(11)])?;
-        bench.insn_mut(1).imm = 77;
+        bench.program().insns[1].imm = 77;
         bench.session(&log)??;
         assert!(bench.is(&[mov(0), mov(10), mov(11), helper(77), exit()]));
         Ok(())
@@ -161,9 +164,11 @@ mod tests {
             replace(log, 0, &[mov32(10)])?;
             replace(log, 1, &[mov32(11), mov(12)])
         })?;
-        let state = bench.state();
-        let aux = state.verified.ok_or(EINVAL)?;
-        assert!((0..5).all(|i| aux.aux(i).zext_dst == [true, true, false, false, false][i]));
+        let program = bench.program();
+        let aux = program.verified.ok_or(EINVAL)?;
+        assert!(
+            (0..5).all(|i| aux.aux.of(i as u32).zext_dst == [true, true, false, false, false][i])
+        );
         Ok(())
     }
 
@@ -194,11 +199,11 @@ mod tests {
             remove(log, 4, 1)
         })?;
         bench.edit(|log| prepend(log, 0, &[mov(40)]))?;
-        let state = bench.state();
-        let aux = state.verified.ok_or(EINVAL)?;
+        let program = bench.program();
+        let aux = program.verified.ok_or(EINVAL)?;
         let orig = [0, 0, 0, 1, 0, 3, 4];
-        assert_eq!(state.insns.len(), orig.len());
-        assert!((0..orig.len()).all(|i| aux.aux(i).orig_idx == orig[i]));
+        assert_eq!(program.insns.len(), orig.len());
+        assert!((0..orig.len()).all(|i| aux.aux.of(i as u32).orig_idx == orig[i]));
         Ok(())
     }
 
@@ -215,11 +220,8 @@ mod tests {
             prepend_behind(log, 0, &[mov(10)])?;
             prepend_behind(log, 3, &[mov(30)])
         })?;
-        assert!(bench
-            .state()
-            .insns
-            .iter()
-            .all(|i| { i.off == 0 || !(abi::is_indirect_jump(i) || abi::is_tail_call(i)) }));
+        let has_no_off = |i| !(is_indirect_jump(i) || is_tail_call(i)) || i.off == 0;
+        assert!(bench.insns().iter().all(has_no_off));
         Ok(())
     }
 }

@@ -5,7 +5,7 @@
 //! is nonsense.
 
 use super::{
-    super::harness::{
+    super::engine::harness::{
         call,
         exit,
         func,
@@ -27,12 +27,11 @@ use super::{
     markers,
     rng::Rng,
 };
-use crate::{
-    abi::{
-        self,
-        Insn, //
-    },
-    engine::Program,
+use crate::engine::{
+    abi::Insn,
+    positions::INSN_DELETED,
+    reference::is_tail_call,
+    Program, //
 };
 use kernel::prelude::*;
 
@@ -155,7 +154,7 @@ fn build(rng: &mut Rng, insns: &[Insn], starts: &[u32]) -> Result<Bench> {
     let mut poke = KVec::new();
     if rng.once_in(2) {
         for idx in 0..len {
-            if abi::is_tail_call(&insns[idx as usize]) && poke.len() < 8 {
+            if is_tail_call(&insns[idx as usize]) && poke.len() < 8 {
                 poke.push(idx, GFP_KERNEL)?;
             }
         }
@@ -171,30 +170,22 @@ fn build(rng: &mut Rng, insns: &[Insn], starts: &[u32]) -> Result<Bench> {
         array_values: ARRAY_VALUES,
     };
     let mut bench = Bench::new(&size)?;
-    bench.fill(|program| fill(rng, program, insns, starts, &lines, &poke));
-    for array in 0..size.arrays {
-        let mut offs = [0; ARRAY_VALUES as usize];
-        for off in &mut offs {
-            *off = if rng.once_in(8) {
-                abi::INSN_DELETED
-            } else {
-                first_half(rng, insns)
-            };
-        }
-        bench.fill_array(array as usize, &offs);
+    bench.fill(|program| fill(rng, program, insns, starts, &lines));
+    bench.fill_poke(&poke);
+    let mut offs = [0; (ARRAYS * ARRAY_VALUES) as usize];
+    for off in &mut offs {
+        *off = if rng.once_in(8) {
+            INSN_DELETED
+        } else {
+            first_half(rng, insns)
+        };
     }
+    bench.fill_arrays(&offs);
     Ok(bench)
 }
 
 /// Fills what is zero so far, with a number of its own wherever one is carried along.
-fn fill(
-    rng: &mut Rng,
-    program: Program<'_>,
-    insns: &[Insn],
-    starts: &[u32],
-    lines: &[u32],
-    poke: &[u32],
-) {
+fn fill(rng: &mut Rng, program: Program<'_>, insns: &[Insn], starts: &[u32], lines: &[u32]) {
     program.insns.copy_from_slice(insns);
     for (linfo, &off) in program.linfo.iter_mut().zip(lines) {
         linfo.insn_off = off;
@@ -224,8 +215,5 @@ fn fill(
     }
     for (info, i) in verified.func_info_aux.iter_mut().zip(1..) {
         info.linkage = i;
-    }
-    for (desc, &idx) in verified.poke.iter_mut().zip(poke) {
-        desc.insn_idx = idx;
     }
 }

@@ -4,7 +4,7 @@
 //! that has to do with the engine, named after it. Documentation/tests.md has the others too.
 
 use super::{
-    super::harness::*,
+    super::engine::harness::*,
     bench::{
         Bench,
         Extras, //
@@ -34,8 +34,8 @@ mod tests {
         let mut bench = Bench::long(32_780, &[(0, ja(i16::MAX))])?;
         let result = bench.edit(|log| replace(log, 9, &[mov(1), mov(2)]));
         assert_eq!(result, Err(ERANGE));
-        assert!(bench.state().insns.len() == 32_780);
-        assert!(bench.state().insns[0].off == i16::MAX);
+        assert!(bench.insns().len() == 32_780);
+        assert!(bench.insns()[0].off == i16::MAX);
         Ok(())
     }
 
@@ -43,9 +43,9 @@ mod tests {
     fn f8041902dae52_aux_moves_with_its_insn() -> Result {
         let mut bench = Bench::of(&[mov(0), mov(1), mov(2), exit()], &Extras::default())?;
         bench.edit(|log| replace(log, 1, &[mov(10), mov(11), mov(12)]))?;
-        let state = bench.state();
-        let aux = state.verified.ok_or(EINVAL)?;
-        assert!((0..6).all(|i| aux.aux(i).orig_idx == [0, 0, 0, 1, 2, 3][i]));
+        let program = bench.program();
+        let aux = program.verified.ok_or(EINVAL)?;
+        assert!((0..6).all(|i| aux.aux.of(i as u32).orig_idx == [0, 0, 0, 1, 2, 3][i]));
         Ok(())
     }
 
@@ -61,10 +61,10 @@ mod tests {
             replace(log, 0, &[mov(1), mov(2)])?;
             replace(log, 1, &[mov(3), mov(4)])
         })?;
-        let state = bench.state();
-        let aux = state.verified.ok_or(EINVAL)?;
+        let program = bench.program();
+        let aux = program.verified.ok_or(EINVAL)?;
         let seen = [true, true, false, false, true];
-        assert!((0..5).all(|i| (aux.aux(i).seen != 0) == seen[i]));
+        assert!((0..5).all(|i| (aux.aux.of(i as u32).seen != 0) == seen[i]));
         Ok(())
     }
 
@@ -78,8 +78,7 @@ mod tests {
         };
         let mut bench = Bench::of(&insns, &extras)?;
         bench.edit(|log| replace(log, 2, &[mov(20), mov(21)]))?;
-        let state = bench.state();
-        assert_eq!(state.verified.ok_or(EINVAL)?.poke[0].insn_idx, 4);
+        assert_eq!(bench.poke(0), Some(4));
         Ok(())
     }
 
@@ -91,10 +90,9 @@ mod tests {
             ..Extras::default()
         };
         let mut bench = Bench::of(&[mov(0), tail_call(), exit()], &extras)?;
-        let table = |bench: &Bench| bench.state().verified.map(|v| v.poke.as_ptr());
-        let before = table(&bench);
+        let before = bench.poke_table();
         bench.edit(|log| prepend(log, 1, &[mov(10)]))?;
-        assert!(table(&bench) == before);
+        assert!(bench.poke_table() == before);
         Ok(())
     }
 
@@ -111,8 +109,8 @@ mod tests {
         let mut bench = Bench::of(&insns, &extras)?;
         bench.edit(|log| remove(log, 3, 1))?;
         assert!(bench.is(&[func(2)[0], hi, exit(), mov(4), exit()]));
-        let state = bench.state();
-        let verified = state.verified.ok_or(EINVAL)?;
+        let program = bench.program();
+        let verified = program.verified.ok_or(EINVAL)?;
         assert_eq!(verified.subprogs.len(), 3);
         assert_eq!(verified.func_info[1].type_id, 3);
         assert_eq!(verified.subprogs[1].linfo_idx, 1);
@@ -123,7 +121,7 @@ mod tests {
     fn cpu_v4_long_jump_is_checked_against_32_bits() -> Result {
         let mut bench = Bench::long(40_000, &[(0, gotol(39_000))])?;
         bench.edit(|log| replace(log, 9, &[mov(1), mov(2)]))?;
-        assert_eq!(bench.state().insns[0].imm, 39_001);
+        assert_eq!(bench.insns()[0].imm, 39_001);
         Ok(())
     }
 
@@ -141,7 +139,7 @@ mod tests {
         let result = bench.edit(|log| prepend_behind(log, 0, &[mov(1), mov(2)]));
         // Each would fit behind the prologue, but is too far until it is redirected.
         assert_eq!(result, Err(ERANGE));
-        assert_eq!(bench.state().insns[32_767].off, i16::MIN);
+        assert_eq!(bench.insns()[32_767].off, i16::MIN);
         Ok(())
     }
 
@@ -156,10 +154,12 @@ mod tests {
         });
         // With insns that share an entry, and one that has its own.
         bench.edit(|log| replace(log, 1, &[mov(10), call(-3), mov(12)]))?;
-        let state = bench.state();
-        let aux = state.verified.ok_or(EINVAL)?;
-        assert!((1..3).all(|i| aux.aux(i).map_key_state == 0 && !aux.aux(i).nospec));
-        assert!(aux.aux(3).map_key_state == u64::MAX && aux.aux(3).nospec);
+        let program = bench.program();
+        let aux = program.verified.ok_or(EINVAL)?;
+        assert!(
+            (1..3).all(|i| aux.aux.of(i as u32).map_key_state == 0 && !aux.aux.of(i as u32).nospec)
+        );
+        assert!(aux.aux.of(3).map_key_state == u64::MAX && aux.aux.of(3).nospec);
         Ok(())
     }
 
@@ -168,16 +168,14 @@ mod tests {
         let mut bench = Bench::long(32_780, &[(0, ja(i16::MAX))])?;
         // A first one, so that there is a table of slots to lose.
         bench.edit(|log| replace(log, 32_770, &[mov(1), mov(2)]))?;
-        let slots = |bench: &Bench| {
-            bench
-                .state()
-                .verified
-                .map(|v| core::ptr::from_ref(v.aux(0)))
+        let slots = |bench: &mut Bench| {
+            let verified = bench.program().verified;
+            verified.and_then(|v| v.aux.slots.map(|s| s.as_ptr()))
         };
-        let before = slots(&bench);
+        let before = slots(&mut bench);
         let result = bench.edit(|log| replace(log, 9, &[mov(1), mov(2)]));
         assert_eq!(result, Err(ERANGE));
-        assert!(slots(&bench) == before);
+        assert!(slots(&mut bench) == before);
         bench.edit(|log| replace(log, 32_771, &[mov(1), mov(2)]))
     }
 
@@ -202,10 +200,10 @@ mod tests {
             }
         });
         bench.edit(|log| replace(log, 1, &[mov(10), mov(11), mov(12)]))?;
-        let state = bench.state();
-        let aux = state.verified.ok_or(EINVAL)?;
-        assert!((0..5).all(|i| (aux.aux(i).indirect_target() != 0) == (i == 1)));
-        assert_eq!(aux.aux(3).orig_idx, 1);
+        let program = bench.program();
+        let aux = program.verified.ok_or(EINVAL)?;
+        assert!((0..5).all(|i| (aux.aux.of(i as u32).indirect_target() != 0) == (i == 1)));
+        assert_eq!(aux.aux.of(3).orig_idx, 1);
         Ok(())
     }
 }

@@ -3,38 +3,23 @@
 //! A program and all that goes with it, as slices for the engine: what `view.rs` is in the kernel.
 
 use crate::{
-    abi::{
-        FuncInfo, FuncInfoAux, Insn, InsnArrayValue, InsnAux, LineInfo, PokeDesc, Subprog,
-        F_JUMPS_BEHIND, F_TO_BODY,
+    engine::{
+        abi::{FuncInfo, FuncInfoAux, Insn, InsnAux, LineInfo, Subprog},
+        aux::{self, Aux, NewAux},
+        layout::Layout,
+        log::{self, Log},
+        positions::Positions,
+        reach::{self, Failure},
+        reference::refers_to_subprog,
+        Outcome, Program, Verified,
     },
-    aux::{self, Aux},
-    engine::{self, Outcome, Program, Verified},
-    jumps,
-    layout::Layout,
-    log::{self, Log},
     model::{Edit, Kind, Meta, Sub},
-    track,
 };
-use kernel::prelude::{Error, Result, Zeroable, EINVAL, ERANGE};
-
-/// Why a session's edits were not applied.
-#[derive(PartialEq, Eq, Debug)]
-pub(crate) struct Refused {
-    pub(crate) error: Error,
-    /// For `ERANGE`, the insn that is to blame.
-    pub(crate) insn: Option<u32>,
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Self { error, insn: None }
-    }
-}
+use kernel::prelude::{Result, Zeroable};
 
 pub(crate) struct Host {
     pub(crate) insns: Vec<Insn>,
     linfo: Vec<LineInfo>,
-    arrays: Vec<Vec<InsnArrayValue>>,
     /// What a program that was not verified does not have.
     verified: Option<Parts>,
     zero_extends: fn(&Insn) -> bool,
@@ -47,20 +32,33 @@ struct Parts {
     subprogs: Vec<Subprog>,
     func_info: Vec<FuncInfo>,
     func_info_aux: Vec<FuncInfoAux>,
-    poke: Vec<PokeDesc>,
+    outside: Outside,
+}
+
+/// Positions that are kept outside of the program.
+pub(crate) struct Outside {
+    pub(crate) poke: Vec<u32>,
+    pub(crate) arrays: Vec<Vec<u32>>,
+}
+
+impl Positions for Outside {
+    fn poke(&mut self, f: &mut dyn FnMut(u32) -> u32) {
+        self.poke.iter_mut().for_each(|p| *p = f(*p));
+    }
+
+    fn insn_arrays(&mut self, f: &mut dyn FnMut(u32) -> u32) {
+        self.arrays.iter_mut().flatten().for_each(|v| *v = f(*v));
+    }
 }
 
 /// Records an edit.
 pub(crate) fn record(log: &mut Log, edit: &Edit) -> Result {
-    let cnt = edit.patch.len() as u32;
-    let (kind, cnt, flags) = match edit.kind {
-        Kind::Prepend { behind: true } => (log::Kind::Prepend, cnt, F_JUMPS_BEHIND),
-        Kind::Prepend { behind: false } => (log::Kind::Prepend, cnt, 0),
-        Kind::Replace { to_body: true } => (log::Kind::Replace, cnt, F_TO_BODY),
-        Kind::Replace { to_body: false } => (log::Kind::Replace, cnt, 0),
-        Kind::Remove { cnt } => (log::Kind::Remove, cnt, 0),
+    let kind = match edit.kind {
+        Kind::Prepend { behind } => log::Kind::Prepend { behind },
+        Kind::Replace { to_body } => log::Kind::Replace { to_body },
+        Kind::Remove { cnt } => log::Kind::Remove { cnt },
     };
-    log.record(kind, edit.idx, cnt, &edit.patch, flags as u8)
+    log.record(edit.idx, kind, &edit.patch)
 }
 
 impl Host {
@@ -75,19 +73,9 @@ impl Host {
             line_off,
             ..Default::default()
         };
-        let value = |&xlated_off| InsnArrayValue {
-            orig_off: xlated_off,
-            xlated_off,
-            ..Zeroable::zeroed()
-        };
         Self {
             insns: program.iter().map(|p| p.0).collect(),
             linfo: meta.linfo.iter().map(linfo).collect(),
-            arrays: meta
-                .arrays
-                .iter()
-                .map(|a| a.iter().map(value).collect())
-                .collect(),
             verified: verified.then(|| Parts::new(program, meta)),
             zero_extends,
         }
@@ -95,66 +83,49 @@ impl Host {
 
     /// Applies the edits of `log`, as a session does. If an allocation fails, or the log is refused,
     /// nothing has changed.
-    pub(crate) fn session(&mut self, log: &mut Log) -> Result<(), Refused> {
-        if log.edits().is_empty() {
-            return Ok(());
-        }
-        log.sort()?;
+    pub(crate) fn session(&mut self, log: &Log) -> Result<(), Failure> {
         let layout = Layout::new(log)?;
-        jumps::check(&self.insns, &layout, log).map_err(|too_far| Refused {
-            error: ERANGE,
-            insn: Some(too_far.idx),
-        })?;
-
-        let (old_len, new_len) = (self.insns.len(), layout.new_len() as usize);
-        let outcome = self.apply(&layout, log);
-        self.insns.truncate(new_len);
+        reach::check(&self.insns, &layout, || false)?;
+        let outcome = self.apply(&layout)?;
+        self.insns.truncate(layout.new_len() as usize);
         self.linfo.truncate(outcome.linfo as usize);
         if let Some(parts) = &mut self.verified {
             parts.cut(&outcome);
         }
-        for array in &mut self.arrays {
-            track::insn_array(array, &layout);
-        }
-        assert_eq!(layout.old_len() as usize, old_len);
         Ok(())
     }
 
     /// Has the engine change the program; what is left over at the ends of arrays stays.
-    pub(crate) fn apply(&mut self, layout: &Layout<'_>, log: &Log) -> Outcome {
-        let new_len = layout.new_len() as usize;
+    pub(crate) fn apply(&mut self, layout: &Layout<'_>) -> Result<Outcome> {
+        let mut new_aux = match &mut self.verified {
+            Some(parts) => NewAux::new(&parts.aux(), layout)?,
+            None => NewAux::default(),
+        };
         // What is there must not matter.
         let junk = Insn {
             code: 0xff,
             imm: -1,
             ..Default::default()
         };
-        self.insns.resize(self.insns.len().max(new_len), junk);
-        let zero_extends = self.zero_extends;
-        let mut new_slots = None;
-        let verified = match &mut self.verified {
-            Some(parts) => {
-                let moves = layout.grows || layout.shrinks || parts.slots.is_some();
-                new_slots = moves.then(|| vec![u32::MAX; new_len]);
-                Some(parts.slices(log.subprog_refs(), new_slots.as_deref_mut()))
-            }
-            None => None,
-        };
+        let room = self.insns.len().max(layout.new_len() as usize);
+        self.insns.resize(room, junk);
         let program = Program {
             insns: &mut self.insns,
             linfo: &mut self.linfo,
-            verified,
+            verified: self.verified.as_mut().map(Parts::slices),
         };
-        let outcome = engine::apply(program, layout, log, &zero_extends);
-        if let (Some(parts), Some(new)) = (&mut self.verified, new_slots) {
-            parts.slots = Some(new);
+        let outcome = program.rewrite(layout, &mut new_aux, &self.zero_extends);
+        if let Some(parts) = &mut self.verified {
+            parts.slots = new_aux.slots.map(|s| s.to_vec()).or(parts.slots.take());
+            if let Some(added) = new_aux.added {
+                parts.added = added.to_vec();
+            }
         }
-        outcome
+        Ok(outcome)
     }
 
     /// All but insns and their aux data.
     pub(crate) fn meta(&self) -> Meta {
-        let arrays = self.arrays.iter();
         let mut meta = Meta {
             linfo: self
                 .linfo
@@ -165,9 +136,7 @@ impl Host {
             func_info: Vec::new(),
             func_info_aux: Vec::new(),
             poke: Vec::new(),
-            arrays: arrays
-                .map(|a| a.iter().map(|v| v.xlated_off).collect())
-                .collect(),
+            arrays: Vec::new(),
         };
         if let Some(parts) = &self.verified {
             let sub = |s: &Subprog| Sub {
@@ -178,34 +147,30 @@ impl Host {
             meta.subs = parts.subprogs.iter().map(sub).collect();
             meta.func_info = parts.func_info.iter().map(|f| f.type_id).collect();
             meta.func_info_aux = parts.func_info_aux.iter().map(|f| f.linkage).collect();
-            meta.poke = parts.poke.iter().map(|p| p.insn_idx).collect();
+            meta.poke.clone_from(&parts.outside.poke);
+            meta.arrays.clone_from(&parts.outside.arrays);
         }
         meta
     }
 
-    /// The aux data of insn `idx`, if the program was verified.
-    pub(crate) fn aux(&self, idx: usize) -> Option<&InsnAux> {
-        let parts = self.verified.as_ref()?;
-        let slot = parts.slot(idx);
-        let own = parts.entries.len();
-        Some(match slot.checked_sub(own) {
-            Some(added) => &parts.added[added],
-            None => &parts.entries[slot],
-        })
+    /// The aux data of each insn, if the program was verified.
+    pub(crate) fn aux(&mut self) -> Option<Aux<'_>> {
+        self.verified.as_mut().map(Parts::aux)
     }
 
     /// Asserts that only shared entries are shared, and that no insn shares one that has to have
     /// its own.
-    pub(crate) fn assert_slots(&self) {
-        let Some(parts) = &self.verified else {
+    pub(crate) fn assert_slots(&mut self) {
+        let Some(parts) = &mut self.verified else {
             return;
         };
-        let shared = parts.entries.len()..parts.entries.len() + aux::SHARED as usize;
-        let mut taken = vec![false; parts.entries.len() + parts.added.len()];
-        for (idx, insn) in self.insns.iter().enumerate() {
-            let slot = parts.slot(idx);
+        let aux = parts.aux();
+        let shared = aux.entries.len()..aux.entries.len() + aux::SHARED as usize;
+        let mut taken = vec![false; aux.entries.len() + aux.added.len()];
+        for (idx, insn) in (0..).zip(&self.insns) {
+            let slot = aux.slot(idx) as usize;
             if shared.contains(&slot) {
-                assert!(!aux::needs_own(insn), "insn {idx} shares its aux data");
+                assert!(!refers_to_subprog(insn), "insn {idx} shares its aux data");
             } else {
                 assert!(!taken[slot], "insn {idx} has another's aux data");
                 taken[slot] = true;
@@ -216,11 +181,6 @@ impl Host {
 
 impl Parts {
     fn new(program: &[(Insn, InsnAux)], meta: &Meta) -> Self {
-        let shared = |bits| {
-            let mut entry = Zeroable::zeroed();
-            aux::fill_added(&mut entry, bits);
-            entry
-        };
         let subprog = |s: &Sub| Subprog {
             start: s.start,
             linfo_idx: s.linfo_idx,
@@ -233,10 +193,6 @@ impl Parts {
         };
         let info_aux = |&linkage| FuncInfoAux {
             linkage,
-            ..Zeroable::zeroed()
-        };
-        let poke = |&insn_idx| PokeDesc {
-            insn_idx,
             ..Zeroable::zeroed()
         };
         let mut subprogs: Vec<_> = meta.subs.iter().map(subprog).collect();
@@ -252,31 +208,36 @@ impl Parts {
         Self {
             entries: program.iter().map(|p| p.1).collect(),
             slots: None,
-            added: (0..aux::SHARED).map(shared).collect(),
+            added: Vec::new(),
             subprogs,
             func_info: meta.func_info.iter().map(info).collect(),
             func_info_aux: meta.func_info_aux.iter().map(info_aux).collect(),
-            poke: meta.poke.iter().map(poke).collect(),
+            outside: Outside {
+                poke: meta.poke.clone(),
+                arrays: meta.arrays.clone(),
+            },
         }
     }
 
-    /// With room for `own` more entries of added insns.
-    fn slices<'a>(&'a mut self, own: u32, new_slots: Option<&'a mut [u32]>) -> Verified<'a> {
-        let added_len = self.added.len() as u32;
-        let room = self.added.len() + own as usize;
-        self.added.resize(room, Zeroable::zeroed());
+    fn aux(&mut self) -> Aux<'_> {
+        Aux {
+            entries: &mut self.entries,
+            added: &mut self.added,
+            slots: self.slots.as_deref(),
+        }
+    }
+
+    fn slices(&mut self) -> Verified<'_> {
         Verified {
             aux: Aux {
                 entries: &mut self.entries,
-                old_slots: self.slots.as_deref(),
-                new_slots,
                 added: &mut self.added,
-                added_len,
+                slots: self.slots.as_deref(),
             },
             subprogs: &mut self.subprogs,
             func_info: &mut self.func_info,
             func_info_aux: &mut self.func_info_aux,
-            poke: &mut self.poke,
+            positions: &mut self.outside,
         }
     }
 
@@ -285,13 +246,4 @@ impl Parts {
         self.func_info.truncate(outcome.func_info as usize);
         self.func_info_aux.truncate(outcome.func_info as usize);
     }
-
-    fn slot(&self, idx: usize) -> usize {
-        self.slots.as_ref().map_or(idx, |s| s[idx] as usize)
-    }
-}
-
-/// Whether the edits of a log are refused as such.
-pub(crate) fn is_invalid(refused: &Refused) -> bool {
-    refused.error == EINVAL
 }

@@ -8,53 +8,26 @@
 //! - `host`: a program with its slices, as `view.rs` has it in the kernel,
 //! - `check`: a case done by engine and model, and compared.
 
-// The engine. Parts of it are for callers that are not here.
+// Parts of it are for callers that are not here.
 #[allow(dead_code)]
-#[path = "../../../rust/abi.rs"]
-mod abi;
-#[allow(dead_code)]
-#[path = "../../../rust/aux.rs"]
-mod aux;
-#[allow(dead_code)]
-#[path = "../../../rust/engine.rs"]
+#[path = "../../../rust/engine/mod.rs"]
 mod engine;
-#[allow(dead_code)]
-#[path = "../../../rust/insns.rs"]
-mod insns;
-#[allow(dead_code)]
-#[path = "../../../rust/jumps.rs"]
-mod jumps;
-#[allow(dead_code)]
-#[path = "../../../rust/layout.rs"]
-mod layout;
-#[allow(dead_code)]
-#[path = "../../../rust/linfo.rs"]
-mod linfo;
-#[allow(dead_code)]
-#[path = "../../../rust/log.rs"]
-mod log;
-#[allow(dead_code)]
-#[path = "../../../rust/subprog.rs"]
-mod subprog;
-#[allow(dead_code)]
-#[path = "../../../rust/track.rs"]
-mod track;
 
 mod case;
 mod check;
 mod host;
 mod model;
 mod random;
-mod stubs;
 
 pub use check::{check, Tally};
 pub use random::bytes as random_bytes;
 
 #[cfg(test)]
 mod cases;
+// The engine's KUnit suites. Parts of the harness are for the suites that are not here.
+#[allow(dead_code)]
 #[cfg(test)]
+#[path = "../../../rust/tests/engine/mod.rs"]
 mod kunit;
-#[cfg(test)]
-mod reach;
 #[cfg(test)]
 mod units;

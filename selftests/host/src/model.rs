@@ -16,7 +16,7 @@ mod reference;
 
 pub(crate) use meta::{Meta, Sub, DELETED, GARBAGE};
 
-use crate::abi::{Insn, InsnAux};
+use crate::engine::abi::{Insn, InsnAux};
 use reference::Reference;
 use std::fmt;
 
@@ -225,7 +225,7 @@ impl Model {
 
     /// A reference to an insn of a run that is gone is as far behind the run as the insn was behind
     /// the run's first.
-    fn heir(&self, mut idx: i64) -> i64 {
+    fn next_kept(&self, mut idx: i64) -> i64 {
         while let Some(&(_, cnt)) = self
             .runs
             .iter()
@@ -292,7 +292,7 @@ impl Model {
 
         // A jump that leads to itself goes on to do so.
         if let Some(Target::Old { idx: to, .. }) = old.target {
-            if Reference::of(&old.insn).is_some_and(|r| r.is_jump) && self.heir(to) == idx {
+            if Reference::of(&old.insn).is_some_and(|r| r.is_jump) && self.next_kept(to) == idx {
                 old.target = Some(Target::Id(old.id));
             }
         }
@@ -320,7 +320,7 @@ impl Model {
         let aux = old.aux;
         new.push(old);
         Self::spread_aux(&mut new, aux, self.zero_extends);
-        self.meta.insert(at, edit.patch.len(), true);
+        self.meta.insert(at, edit.patch.len());
         self.slots.splice(at..=at, new);
     }
 
@@ -344,7 +344,7 @@ impl Model {
         }
 
         Self::spread_aux(&mut new, old.aux, self.zero_extends);
-        self.meta.insert(at, edit.patch.len() - 1, false);
+        self.meta.insert(at, edit.patch.len() - 1);
         self.slots.splice(at..=at, new);
     }
 
@@ -359,7 +359,7 @@ impl Model {
     fn resolve(&self, target: Target, is_jump: bool, places: &[usize]) -> i64 {
         let (idx, body) = match target {
             Target::Id(id) => return places[id as usize] as i64,
-            Target::Old { idx, body } => (self.heir(idx), body),
+            Target::Old { idx, body } => (self.next_kept(idx), body),
         };
         let old_len = self.entries.len() as i64;
         if idx < 0 {

@@ -4,53 +4,46 @@
 //! no program of a test reaches.
 
 use crate::{
-    abi::{self, Insn, Subprog},
-    host::Host,
-    layout::Layout,
-    linfo,
-    log::{Kind, Log},
+    engine::{
+        abi::{self, Subprog},
+        aux::{Aux, NewAux},
+        layout::Layout,
+        linfo,
+        log::{Kind, Log},
+        positions::{self, INSN_DELETED},
+    },
+    host::{Host, Outside},
+    kunit::harness::{
+        ja, mov, prepend as prepend_insns, remove as remove_insns, replace as replace_insn,
+    },
     model::Meta,
-    stubs::ABORT,
-    track,
 };
 use kernel::{
     alloc::fail_nth,
-    bindings::bpf_insn_array_value,
     prelude::{Zeroable, E2BIG, EINVAL, ENOMEM},
 };
 
-fn insns(n: usize) -> Vec<Insn> {
-    vec![Insn::default(); n]
-}
-
 fn replace(log: &mut Log, idx: u32, n: usize) {
-    let patch = insns(n);
-    log.record(Kind::Replace, idx, n as u32, &patch, 0)
-        .expect("a valid edit");
+    replace_insn(log, idx, &vec![mov(0); n]).expect("a valid edit");
 }
 
 fn prepend(log: &mut Log, idx: u32, n: usize) {
-    let patch = insns(n);
-    log.record(Kind::Prepend, idx, n as u32, &patch, 0)
-        .expect("a valid edit");
+    prepend_insns(log, idx, &vec![mov(0); n]).expect("a valid edit");
 }
 
 fn remove(log: &mut Log, idx: u32, n: u32) {
-    log.record(Kind::Remove, idx, n, &[], 0)
-        .expect("a valid edit");
+    remove_insns(log, idx, n).expect("a valid edit");
 }
 
-/// What `engine::apply` says it has written of a program of `len` insns, in bytes.
+/// What `Program::rewrite` says it has written of a program of `len` insns, in bytes.
 fn bytes_moved(len: usize, verified: bool, record: impl FnOnce(&mut Log)) -> u64 {
-    let program: Vec<_> = (0..len)
-        .map(|_| (Insn::default(), Zeroable::zeroed()))
-        .collect();
+    let program: Vec<_> = (0..len).map(|_| (mov(0), Zeroable::zeroed())).collect();
     let meta = Meta::default();
     let mut host = Host::new(&program, &meta, verified, |_| false);
     let mut log = Log::new(len as u32);
     record(&mut log);
     let layout = Layout::new(&log).expect("memory");
-    host.apply(&layout, &log).bytes_moved
+    host.apply(&layout).expect("memory").bytes_moved
 }
 
 #[test]
@@ -72,26 +65,13 @@ fn bytes_moved_by_replacements() {
 }
 
 #[test]
-fn log_of_a_pass_that_walks_backwards() {
-    let mut log = Log::new(9);
-    replace(&mut log, 5, 1);
-    replace(&mut log, 7, 1);
-    assert!(log.is_sorted());
-    replace(&mut log, 2, 1);
-    assert!(!log.is_sorted());
-    log.sort().expect("no two of the same insn");
-    assert!(log.is_sorted());
-}
-
-#[test]
 fn edits_by_insn() {
     let mut log = Log::new(9);
     prepend(&mut log, 2, 1);
     remove(&mut log, 4, 3);
-    log.sort().expect("in order");
     assert!(log.group_of(2).is_some());
     assert!(log.group_of(3).is_none());
-    let sizes: Vec<_> = log.edits().iter().map(|e| log.insns(e).len()).collect();
+    let sizes: Vec<_> = log.edits().iter().map(|e| log.patch(e).len()).collect();
     assert_eq!(sizes, [1, 0]);
 }
 
@@ -127,32 +107,68 @@ fn bytes_held() {
     assert_eq!(log.bytes(), 0);
     replace(&mut log, 1, 3);
     // One edit of five numbers, three insns.
-    assert_eq!(log.bytes(), 16 + 3 * 8);
+    assert_eq!(log.bytes(), 20 + 3 * 8);
     replace(&mut log, 2, 1);
-    assert_eq!(log.bytes(), 2 * 16 + 6 * 8);
-    let layout = Layout::new(&log).expect("memory");
-    assert_eq!(layout.bytes(), 11 * 4);
+    assert_eq!(log.bytes(), 2 * 20 + 6 * 8);
+    assert_eq!(Layout::new(&log).map(|l| l.bytes()), Ok(11 * 4));
+    remove(&mut log, 5, 1);
+    assert_eq!(Layout::new(&log).map(|l| l.bytes()), Ok(11 * 4));
+    // Where references into runs lead is a table of its own.
+    remove(&mut log, 6, 2);
+    assert_eq!(Layout::new(&log).map(|l| l.bytes()), Ok((11 + 10) * 4));
 }
 
 #[test]
 fn program_that_gets_too_long() {
-    let mut log = Log::new(2);
-    log.record(Kind::Replace, 0, i32::MAX as u32 - 1, &[], 0)
-        .expect("a valid edit");
-    assert_eq!(Layout::new(&log).map(|l| l.new_len()), Ok(i32::MAX as u32));
-    let mut log = Log::new(2);
-    log.record(Kind::Replace, 0, i32::MAX as u32, &[], 0)
-        .expect("a valid edit");
+    // What can be is refused for the memory that is not there.
+    let mut log = Log::new(i32::MAX as u32 - 1);
+    replace(&mut log, 0, 1);
+    fail_nth(1);
+    assert_eq!(Layout::new(&log).err(), Some(ENOMEM));
+    replace(&mut log, 1, 1);
+    fail_nth(1);
     assert_eq!(Layout::new(&log).err(), Some(E2BIG));
+    fail_nth(0);
 }
 
 #[test]
 fn no_memory_for_the_layout() {
-    let mut log = Log::new(2);
+    let mut log = Log::new(4);
     replace(&mut log, 0, 2);
-    fail_nth(1);
-    assert_eq!(Layout::new(&log).err(), Some(ENOMEM));
+    remove(&mut log, 1, 2);
+    // The table, then that of references into runs.
+    for n in 1..=2 {
+        fail_nth(n);
+        assert_eq!(Layout::new(&log).err(), Some(ENOMEM));
+    }
+    fail_nth(3);
     assert_eq!(Layout::new(&log).map(|l| l.new_len()), Ok(3));
+    fail_nth(0);
+}
+
+#[test]
+fn memory_for_aux_data() {
+    let mut log = Log::new(4);
+    replace(&mut log, 0, 2);
+    let layout = Layout::new(&log).expect("memory");
+    let mut entries = vec![Zeroable::zeroed(); 4];
+    let aux = Aux {
+        entries: &mut entries,
+        added: &mut [],
+        slots: None,
+    };
+    // The slots, then what added insns share.
+    for n in 1..=2 {
+        fail_nth(n);
+        assert_eq!(NewAux::new(&aux, &layout).err(), Some(ENOMEM));
+    }
+    fail_nth(3);
+    let size = size_of::<abi::InsnAux>();
+    assert_eq!(
+        NewAux::new(&aux, &layout).map(|n| n.bytes()),
+        Ok(5 * 4 + 8 * size)
+    );
+    fail_nth(0);
 }
 
 #[test]
@@ -161,15 +177,15 @@ fn no_memory_for_an_edit() {
     for n in 1..=2 {
         let mut log = Log::new(2);
         fail_nth(n);
-        let patch = insns(2);
-        let mut again = || log.record(Kind::Replace, 0, 2, &patch, 0);
+        let patch = [mov(0); 2];
+        let mut again = || log.record(0, Kind::Replace { to_body: false }, &patch);
         assert_eq!(again(), Err(ENOMEM));
         assert_eq!(again(), Ok(()));
         assert_eq!(again(), Err(EINVAL));
         assert_eq!(log.edits().len(), 1);
-        assert_eq!(log.insns(&log.edits()[0]).len(), 2);
+        assert_eq!(log.patch(&log.edits()[0]).len(), 2);
         // What failed has left nothing behind.
-        assert_eq!(log.bytes(), 16 + 2 * 8);
+        assert_eq!(log.bytes(), 20 + 2 * 8);
     }
 }
 
@@ -182,14 +198,13 @@ fn zeroed_arrays() {
 
 #[test]
 fn jump_that_comes_to_lead_to_itself() {
-    let mut program = vec![(Insn::default(), Zeroable::zeroed()); 9];
-    program[5].0.code = (abi::JMP | abi::JA) as u8;
-    program[5].0.off = -3;
+    let mut program = vec![(mov(0), Zeroable::zeroed()); 9];
+    program[5].0 = ja(-3);
     let mut host = Host::new(&program, &Meta::default(), false, |_| false);
     let mut log = Log::new(9);
     remove(&mut log, 3, 2);
     prepend(&mut log, 5, 2);
-    assert_eq!(host.session(&mut log), Ok(()));
+    assert_eq!(host.session(&log), Ok(()));
     assert_eq!(host.insns[5].off, -1);
 }
 
@@ -202,7 +217,7 @@ fn subprogs_without_line_info() {
         linfo_idx: 7,
         ..Zeroable::zeroed()
     }];
-    linfo::adjust_subprogs(&mut subprogs, &[], &layout);
+    linfo::rewrite_idx(&mut subprogs, &[], &layout);
     assert_eq!(subprogs[0].linfo_idx, 7);
 }
 
@@ -211,20 +226,33 @@ fn what_is_no_position_stays() {
     let mut log = Log::new(2);
     replace(&mut log, 0, 3);
     let layout = Layout::new(&log).expect("memory");
-    let value = |xlated_off| bpf_insn_array_value {
-        xlated_off,
-        ..Zeroable::zeroed()
+    let mut outside = Outside {
+        poke: Vec::new(),
+        arrays: vec![vec![1, 2], vec![3, INSN_DELETED]],
     };
-    let mut values = [value(1), value(2), value(3), value(abi::INSN_DELETED)];
-    track::insn_array(&mut values, &layout);
-    let offs = values.map(|v| v.xlated_off);
-    assert_eq!(offs, [3, 4, 3, abi::INSN_DELETED]);
+    positions::rewrite(&mut outside, &layout);
+    assert_eq!(outside.arrays, [[3, 4], [3, INSN_DELETED]]);
 }
 
 #[test]
-fn loading_process_is_killed() {
-    assert!(!abi::must_abort());
-    ABORT.set(true);
-    assert!(abi::must_abort());
-    ABORT.set(false);
+fn landings_take_one_step_each() {
+    // Runs that each lead on into the next one: hopping takes a thousand steps for each reference.
+    const RUNS: u32 = 1_000;
+    let mut log = Log::new(RUNS * 1_000);
+    let mut idx = 0;
+    for cnt in (2..=RUNS).rev() {
+        remove(&mut log, idx, cnt);
+        idx += cnt;
+    }
+    let layout = Layout::new(&log).expect("memory");
+    let start = std::time::Instant::now();
+    let mut sum = 0;
+    for _ in 0..1_000 {
+        for target in 0..1_000 {
+            sum += layout.call_target(target);
+        }
+    }
+    assert!(sum > 0);
+    // A million, of which each is a look-up; hops are a billion, with a search in each.
+    assert!(start.elapsed().as_secs() < 5);
 }

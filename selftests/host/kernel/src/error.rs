@@ -20,7 +20,7 @@ pub mod code {
         };
     }
 
-    codes!(E2BIG, EBUSY, EINTR, EINVAL, ENOMEM, EPROTO, ERANGE);
+    codes!(E2BIG, EINTR, EINVAL, ENOMEM, ERANGE);
 }
 
 impl Error {
@@ -38,13 +38,5 @@ impl From<AllocError> for Error {
 impl From<TryFromIntError> for Error {
     fn from(_: TryFromIntError) -> Self {
         code::EINVAL
-    }
-}
-
-/// What a C function that returns 0 or a negated errno says.
-pub fn to_result(err: c_int) -> Result {
-    match err {
-        0.. => Ok(()),
-        _ => Err(Error(err)),
     }
 }

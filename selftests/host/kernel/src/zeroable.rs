@@ -29,9 +29,7 @@ zeroable!(
     bindings::bpf_func_info,
     bindings::bpf_func_info_aux,
     bindings::bpf_insn,
-    bindings::bpf_insn_array_value,
     bindings::bpf_insn_aux_data,
-    bindings::bpf_jit_poke_descriptor,
     bindings::bpf_line_info,
     bindings::bpf_subprog_info,
 );

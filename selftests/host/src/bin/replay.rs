@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     }
     let (cases, t) = (replay.cases, replay.tally);
     println!(
-        "{cases} cases, {} sessions, {} edits, {} sessions refused for their edits, {} for a jump, {} cases differ",
+        "{cases} cases, {} sessions, {} edits, {} edits refused, {} sessions refused for a jump, {} cases differ",
         t.sessions, t.edits, t.invalid, t.too_far, replay.differ
     );
     match replay.differ {

@@ -154,7 +154,7 @@ pub(crate) fn session(b: &mut Bytes<'_>, len: u32, has_poke: bool, marker: &mut 
         idx = edits.last().map_or(idx + 1, Edit::end) + b.below(every);
     }
     if shape % 8 == 6 {
-        // Backwards, but for the edits of one insn.
+        // Backwards, except the edits of one insn: all but the first are refused.
         let groups = edits.chunk_by(|a, b| a.idx == b.idx);
         edits = groups.rev().flatten().cloned().collect();
     }

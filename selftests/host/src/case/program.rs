@@ -5,7 +5,7 @@
 
 use super::Bytes;
 use crate::{
-    abi::{Insn, InsnAux},
+    engine::abi::{Insn, InsnAux},
     model::{Meta, Sub, DELETED, GARBAGE},
 };
 use kernel::prelude::Zeroable;
@@ -207,6 +207,6 @@ fn meta(b: &mut Bytes<'_>, len: u32, starts: &[u32], verified: bool) -> Meta {
         func_info: (0..if verified { infos as u32 } else { 0 }).collect(),
         func_info_aux: (0..if verified { infos as u16 } else { 0 }).collect(),
         poke,
-        arrays,
+        arrays: if verified { arrays } else { Vec::new() },
     }
 }

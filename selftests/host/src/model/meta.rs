@@ -31,8 +31,8 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
-    /// `added` insns come, in front of the one at `at` or, unless `in_front`, behind it.
-    pub(crate) fn insert(&mut self, at: usize, added: usize, in_front: bool) {
+    /// The insn at `at` becomes `added` insns more.
+    pub(crate) fn insert(&mut self, at: usize, added: usize) {
         let (at, added) = (at as u32, added as u32);
         let shift = |pos: &mut u32, from: i64| {
             if i64::from(*pos) > from {
@@ -42,9 +42,8 @@ impl Meta {
         let from = i64::from(at);
         self.linfo.iter_mut().for_each(|l| shift(&mut l.0, from));
         self.subs.iter_mut().for_each(|s| shift(&mut s.start, from));
-        // Stock leaves a descriptor in front, see Documentation/design.md.
-        let tail_call = from - i64::from(in_front);
-        self.poke.iter_mut().for_each(|p| shift(p, tail_call));
+        // The last of them is the tail call.
+        self.poke.iter_mut().for_each(|p| shift(p, from - 1));
         let values = self.arrays.iter_mut().flatten();
         values
             .filter(|v| **v < GARBAGE)

@@ -2,7 +2,7 @@
 
 //! Which insns refer to others, by which field: `bpf_adj_branches()`.
 
-use crate::abi::Insn;
+use crate::engine::abi::Insn;
 
 #[derive(Clone, Copy)]
 pub(crate) struct Reference {

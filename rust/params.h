@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef _BPF_PATCHER_MODE_H
-#define _BPF_PATCHER_MODE_H
+#ifndef _BPF_PATCHER_PARAMS_H
+#define _BPF_PATCHER_PARAMS_H
+
+#include <linux/types.h>
 
 /* as in mode.rs */
 enum bpf_patcher_mode {
@@ -10,5 +12,6 @@ enum bpf_patcher_mode {
 };
 
 int bpf_patcher_mode(void);
+bool bpf_patcher_verify_warn(void);
 
-#endif /* _BPF_PATCHER_MODE_H */
+#endif /* _BPF_PATCHER_PARAMS_H */

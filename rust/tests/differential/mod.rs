@@ -6,19 +6,20 @@
 //! A case is a random program and a few sessions on it. A failure prints the parameters that run
 //! it alone.
 
-mod bench;
+pub(crate) mod bench;
 mod defects;
 mod edits;
 mod exhaustive;
 mod hazards;
+mod kill;
 mod markers;
 mod programs;
 mod regressions;
 mod rng;
 
 use crate::{
-    abi,
-    log::Log, //
+    engine::log::Log,
+    view::must_abort, //
 };
 use bench::{
     Bench,
@@ -53,23 +54,20 @@ fn session(
     tally: &mut Tally,
 ) -> Result<bool> {
     let mut old = KVVec::new();
-    old.extend_from_slice(bench.state().insns, GFP_KERNEL)?;
+    old.extend_from_slice(bench.insns(), GFP_KERNEL)?;
     let mut log = Log::new(old.len() as u32);
 
     // No pass removes insns when there are tail calls that are patched.
-    let state = bench.state();
-    let has_poke = state.verified.as_ref().is_some_and(|v| !v.poke.is_empty());
-    let removes = !has_poke && rng.once_in(3);
-    let backwards = rng.once_in(10);
+    let removes = bench.poke(0).is_none() && rng.once_in(3);
     let mut source = Source {
         rng,
-        state,
+        program: bench.program(),
         marker,
         every,
     };
     match removes {
         true => source.removals(&mut log)?,
-        false => source.patches(&mut log, backwards)?,
+        false => source.patches(&mut log)?,
     }
 
     tally.sessions += 1;
@@ -83,8 +81,7 @@ fn session(
         }
         Err(error) => return Err(error),
     }
-    log.sort()?;
-    match markers::references_reach(&old, bench.state().insns, &log)? {
+    match markers::references_reach(&old, bench.insns(), &log)? {
         true => Ok(true),
         false => Err(EBADMSG),
     }
@@ -125,7 +122,7 @@ fn cases(name: &str, sessions: u64, lens: Range<u32>) -> Result {
             break;
         }
         number += 1;
-        abi::must_abort();
+        must_abort();
         if tally.sessions / 1_000_000 > progress {
             progress = tally.sessions / 1_000_000;
             pr_info!("{name}: {} sessions so far\n", tally.sessions);

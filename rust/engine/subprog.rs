@@ -14,12 +14,25 @@ use super::{
 
 /// What is left in each array, at its front.
 pub(crate) struct Left {
+    /// Without the entry that marks the end of the program.
     pub(crate) subprogs: u32,
     pub(crate) func_info: u32,
 }
 
-/// Moves `subprogs`, whose last entry marks the end of the program, and drops those of which no
-/// insn stays. `func_info` and `func_info_aux` are empty or have an entry a subprog.
+/// Copies an entry to the front of its array, if the array has it: byte by byte, padding too, as mode
+/// verify compares bytes.
+fn move_entry<T: Copy>(array: &mut [T], from: usize, to: usize) {
+    if from < array.len() {
+        array.copy_within(from..=from, to);
+    }
+}
+
+/// Moves `subprogs`, whose last entry marks the end of the program, and drops those of which no insn
+/// stays. `func_info` and `func_info_aux` are empty or have an entry for each subprog.
+///
+/// # Panics
+///
+/// If `subprogs` is empty, or a subprog starts behind the end of the old program.
 pub(crate) fn rewrite(
     subprogs: &mut [Subprog],
     func_info: &mut [FuncInfo],
@@ -37,20 +50,16 @@ pub(crate) fn rewrite(
             continue;
         }
         if from != to {
-            subprogs[to] = subprogs[from];
-            if from < func_info.len() {
-                func_info[to] = func_info[from];
-            }
-            if from < func_info_aux.len() {
-                func_info_aux[to] = func_info_aux[from];
-            }
+            move_entry(subprogs, from, to);
+            move_entry(func_info, from, to);
+            move_entry(func_info_aux, from, to);
         }
         subprogs[to].start = layout.start(start);
         to += 1;
     }
 
     let end = subprogs[cnt].start;
-    subprogs[to] = subprogs[cnt];
+    move_entry(subprogs, cnt, to);
     subprogs[to].start = layout.start(end);
     // No more than there were, which are u32s.
     Left {

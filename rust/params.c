@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The parameter "mode". Parameters of the Rust module! macro are integers that
- * do not show in sysfs, hence these lines of C.
+ * The module's parameters. Those of the Rust module! macro are integers that do
+ * not show in sysfs, hence these lines of C.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -10,7 +10,7 @@
 #include <linux/moduleparam.h>
 #include <linux/string.h>
 
-#include "mode.h"
+#include "params.h"
 
 static const char * const mode_names[] = {
 	[BPF_PATCHER_STOCK] = "stock",
@@ -51,4 +51,12 @@ static const struct kernel_param_ops mode_ops = {
 module_param_cb(mode, &mode_ops, NULL, 0644);
 MODULE_PARM_DESC(mode, "stock: leave rewriting to the kernel; patcher (default): rewrite in sessions; verify: do both and compare");
 
-MODULE_IMPORT_NS("BPF_PATCHER");
+static bool verify_warn;
+
+bool bpf_patcher_verify_warn(void)
+{
+	return READ_ONCE(verify_warn);
+}
+
+module_param(verify_warn, bool, 0644);
+MODULE_PARM_DESC(verify_warn, "mode=verify: a difference is a warning, for test suites and fuzzers that look for one");

@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The insns of the program: moved in place, first together and then apart.
+//! The insns of the program, which move in place: first together, then apart.
 
 use super::{
     abi::Insn,
-    layout::Layout,
-    log::{
-        Kind,
-        Log, //
-    }, //
+    layout::Layout, //
 };
 
-/// Turns the old program, the first `layout.old_len()` of `insns`, into the new one. References
-/// are left as they are.
+/// Turns the old program, the first `layout.old_len()` of `insns`, into the new one. References are
+/// left as they are. Returns how many insns were written.
 ///
-/// Returns how many insns were written.
-pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>, log: &Log) -> u64 {
+/// # Panics
+///
+/// If `insns` is shorter than the longer of the old and the new program.
+pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) -> u64 {
     let mut written = 0;
     let mut len = layout.old_len();
     if layout.shrinks {
@@ -24,15 +22,15 @@ pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>, log: &Log) -> u64
         written += moved;
     }
     if layout.grows {
-        written += expand(insns, layout, log, len);
+        written += expand(insns, layout, len);
     } else {
-        written += replace(insns, layout, log);
+        written += replace(insns, layout);
     }
     written
 }
 
-/// Closes the gaps that removals leave, from the front. Returns the length then, and how many
-/// insns moved.
+/// Closes the gaps that removals leave, from the front. Returns the length then, and how many insns
+/// moved.
 fn compact(insns: &mut [Insn], layout: &Layout<'_>) -> (u32, u64) {
     let mut to = 0;
     let mut moved = 0;
@@ -53,9 +51,10 @@ fn compact(insns: &mut [Insn], layout: &Layout<'_>) -> (u32, u64) {
     (to as u32, moved)
 }
 
-/// Makes room for what is added and puts it there, from the end: `len` insns, without those
-/// removed, become `layout.new_len()`. Returns how many insns were written.
-fn expand(insns: &mut [Insn], layout: &Layout<'_>, log: &Log, len: u32) -> u64 {
+/// Makes room for what is added and puts it there, from the end: `len` insns, without those removed,
+/// become `layout.new_len()`. Returns how many insns were written.
+fn expand(insns: &mut [Insn], layout: &Layout<'_>, len: u32) -> u64 {
+    let log = layout.log();
     let mut written = 0;
     let mut from = len as usize;
     let mut to = layout.new_len() as usize;
@@ -81,7 +80,7 @@ fn expand(insns: &mut [Insn], layout: &Layout<'_>, log: &Log, len: u32) -> u64 {
             written += 1;
         }
         for edit in group.edits().iter().rev() {
-            let patch = log.insns(edit);
+            let patch = log.patch(edit);
             to -= patch.len();
             insns[to..][..patch.len()].copy_from_slice(patch);
             written += patch.len() as u64;
@@ -90,11 +89,12 @@ fn expand(insns: &mut [Insn], layout: &Layout<'_>, log: &Log, len: u32) -> u64 {
     written
 }
 
-/// Puts replacements of one insn in place, if nothing is longer.
-fn replace(insns: &mut [Insn], layout: &Layout<'_>, log: &Log) -> u64 {
+/// Puts patches of one insn in place, if no group is longer. Returns how many insns were written.
+fn replace(insns: &mut [Insn], layout: &Layout<'_>) -> u64 {
+    let log = layout.log();
     let mut written = 0;
-    for edit in log.edits().iter().filter(|e| e.kind == Kind::Replace) {
-        let patch = log.insns(edit);
+    for edit in log.edits().iter().filter(|e| !e.removes()) {
+        let patch = log.patch(edit);
         insns[layout.start(edit.idx) as usize..][..patch.len()].copy_from_slice(patch);
         written += patch.len() as u64;
     }

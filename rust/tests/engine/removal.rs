@@ -3,7 +3,7 @@
 //! What becomes of what refers to removed insns.
 
 use super::harness::*;
-use crate::abi::INSN_DELETED;
+use crate::engine::positions::INSN_DELETED;
 use kernel::prelude::*;
 
 #[kunit_tests(bpf_patcher_removal)]
@@ -55,6 +55,7 @@ mod tests {
     #[test]
     fn aux_closes_up() -> Result {
         let case = Case::new(&[mov(0), mov(1), mov(2), exit()])?.edit(|log| remove(log, 1, 2))?;
+        let mut case = case;
         assert!(case.aux_is(|a| a.orig_idx, &[0, 3]));
         Ok(())
     }
@@ -65,6 +66,7 @@ mod tests {
             remove(log, 0, 1)?;
             replace(log, 2, &[mov(20), mov(21)])
         })?;
+        let mut case = case;
         assert!(case.aux_is(|a| a.orig_idx, &[1, 0, 2, 3]));
         Ok(())
     }
@@ -161,6 +163,45 @@ mod tests {
         let case = case.with_array(&[0, 1, 2, INSN_DELETED, 3])?;
         let case = case.edit(|log| remove(log, 1, 1))?;
         assert!(case.array_is(&[0, INSN_DELETED, 1, INSN_DELETED, 2]));
+        Ok(())
+    }
+
+    #[test]
+    fn references_into_removed_runs_that_follow_each_other() -> Result {
+        // To insn 3, the second of a run of 3: on to insn 6, the second of the next run of 3, and on to
+        // insn 9. To insn 4, the third: on to 7 and 10, behind the program, and as far behind it then.
+        let far = |to: i32, from: i32| func(to - from - 1);
+        let ([a0, a1], [b0, b1]) = (far(3, 0), far(4, 9));
+        let insns = [
+            a0,
+            a1,
+            mov(2),
+            mov(3),
+            mov(4),
+            mov(5),
+            mov(6),
+            mov(7),
+            mov(8),
+            b0,
+            b1,
+        ];
+        let case = Case::new(&insns)?.edit(|log| {
+            remove(log, 2, 3)?;
+            remove(log, 5, 3)
+        })?;
+        // Insns 8, 9 and 10 are 2, 3 and 4 now.
+        let ([a0, a1], [b0, b1]) = (far(3, 0), far(4, 3));
+        assert!(case.is(&[a0, a1, mov(8), b0, b1]));
+        Ok(())
+    }
+
+    #[test]
+    fn reference_into_a_removed_run_at_the_end() -> Result {
+        let [lo, hi] = func(2);
+        let insns = [lo, hi, exit(), mov(3), mov(4)];
+        // Insn 3 is the second of 3: as far behind the end.
+        let case = Case::new(&insns)?.edit(|log| remove(log, 2, 3))?;
+        assert!(case.is(&[func(2)[0], hi]));
         Ok(())
     }
 }

@@ -2,34 +2,42 @@
 
 //! A program with all that goes with it, and insns to make one of.
 
-use crate::{
+use crate::engine::{
     abi::{
-        self,
         FuncInfo,
         FuncInfoAux,
         Insn,
-        InsnArrayValue,
         InsnAux,
         LineInfo,
-        PokeDesc,
         Subprog, //
     },
     aux::{
-        self,
-        Aux, //
+        Aux,
+        NewAux, //
     },
-    engine::{
-        self,
-        Program,
-        Verified, //
-    },
-    jumps,
     layout::Layout,
     log::{
         Kind,
         Log, //
     },
-    track,
+    positions::Positions,
+    reach::{
+        self,
+        Failure, //
+    },
+    reference::{
+        self,
+        CALL,
+        EXIT,
+        JA,
+        JMP,
+        JMP32,
+        LD_IMM64,
+        PSEUDO_CALL,
+        PSEUDO_FUNC, //
+    },
+    Program,
+    Verified, //
 };
 use kernel::{
     bindings,
@@ -49,90 +57,96 @@ fn insn(code: u32, dst: u8, src: u32, off: i16, imm: i32) -> Insn {
 }
 
 /// `r0 = imm`
-pub(super) fn mov(imm: i32) -> Insn {
+pub(crate) fn mov(imm: i32) -> Insn {
     insn(bindings::BPF_ALU64 | bindings::BPF_MOV, 0, 0, 0, imm)
 }
 
 /// `w0 = imm`, which zero-extends
-pub(super) fn mov32(imm: i32) -> Insn {
+pub(crate) fn mov32(imm: i32) -> Insn {
     insn(bindings::BPF_ALU | bindings::BPF_MOV, 0, 0, 0, imm)
 }
 
-pub(super) fn exit() -> Insn {
-    insn(abi::JMP | abi::EXIT, 0, 0, 0, 0)
+pub(crate) fn exit() -> Insn {
+    insn(JMP | EXIT, 0, 0, 0, 0)
 }
 
 /// `goto off`
-pub(super) fn ja(off: i16) -> Insn {
-    insn(abi::JMP | abi::JA, 0, 0, off, 0)
+pub(crate) fn ja(off: i16) -> Insn {
+    insn(JMP | JA, 0, 0, off, 0)
 }
 
 /// `gotol imm`
-pub(super) fn gotol(imm: i32) -> Insn {
-    insn(abi::JMP32 | abi::JA, 0, 0, 0, imm)
+pub(crate) fn gotol(imm: i32) -> Insn {
+    insn(JMP32 | JA, 0, 0, 0, imm)
 }
 
 /// `if r1 == imm goto off`
-pub(super) fn jeq(imm: i32, off: i16) -> Insn {
-    insn(abi::JMP | bindings::BPF_JEQ, 1, 0, off, imm)
+pub(crate) fn jeq(imm: i32, off: i16) -> Insn {
+    insn(JMP | bindings::BPF_JEQ, 1, 0, off, imm)
 }
 
 /// `may_goto off`
-pub(super) fn may_goto(off: i16) -> Insn {
-    insn(abi::JMP | bindings::BPF_JCOND, 0, 0, off, 0)
+pub(crate) fn may_goto(off: i16) -> Insn {
+    insn(JMP | bindings::BPF_JCOND, 0, 0, off, 0)
 }
 
 /// `gotox r1`
-pub(super) fn gotox() -> Insn {
-    insn(abi::JMP | abi::JA | bindings::BPF_X, 1, 0, 0, 0)
+pub(crate) fn gotox() -> Insn {
+    insn(JMP | JA | bindings::BPF_X, 1, 0, 0, 0)
 }
 
 /// A tail call, as the kernel makes it
-pub(super) fn tail_call() -> Insn {
-    insn(abi::JMP | bindings::BPF_TAIL_CALL, 0, 0, 0, 0)
+pub(crate) fn tail_call() -> Insn {
+    insn(JMP | bindings::BPF_TAIL_CALL, 0, 0, 0, 0)
 }
 
 /// `call subprog`
-pub(super) fn call(imm: i32) -> Insn {
-    insn(abi::JMP | abi::CALL, 0, abi::PSEUDO_CALL, 0, imm)
+pub(crate) fn call(imm: i32) -> Insn {
+    insn(JMP | CALL, 0, PSEUDO_CALL, 0, imm)
 }
 
 /// `call helper#imm`
-pub(super) fn helper(imm: i32) -> Insn {
-    insn(abi::JMP | abi::CALL, 0, 0, 0, imm)
+pub(crate) fn helper(imm: i32) -> Insn {
+    insn(JMP | CALL, 0, 0, 0, imm)
 }
 
 /// `call kfunc#imm`
-pub(super) fn kfunc(imm: i32) -> Insn {
-    insn(
-        abi::JMP | abi::CALL,
-        0,
-        bindings::BPF_PSEUDO_KFUNC_CALL,
-        0,
-        imm,
-    )
+pub(crate) fn kfunc(imm: i32) -> Insn {
+    insn(JMP | CALL, 0, bindings::BPF_PSEUDO_KFUNC_CALL, 0, imm)
 }
 
 /// Both insns of `r1 = subprog`
-pub(super) fn func(imm: i32) -> [Insn; 2] {
-    [
-        insn(abi::LD_IMM64, 1, abi::PSEUDO_FUNC, 0, imm),
-        insn(0, 0, 0, 0, 0),
-    ]
+pub(crate) fn func(imm: i32) -> [Insn; 2] {
+    [insn(LD_IMM64, 1, PSEUDO_FUNC, 0, imm), insn(0, 0, 0, 0, 0)]
+}
+
+/// Positions that are kept outside of a program.
+pub(crate) struct Outside {
+    poke: KVec<u32>,
+    array: KVec<u32>,
+}
+
+impl Positions for Outside {
+    fn poke(&mut self, f: &mut dyn FnMut(u32) -> u32) {
+        self.poke.iter_mut().for_each(|p| *p = f(*p));
+    }
+
+    fn insn_arrays(&mut self, f: &mut dyn FnMut(u32) -> u32) {
+        self.array.iter_mut().for_each(|v| *v = f(*v));
+    }
 }
 
 /// A program and what has insn indices into it.
-pub(super) struct Case {
-    pub(super) insns: KVec<Insn>,
+pub(crate) struct Case {
+    pub(crate) insns: KVec<Insn>,
     entries: KVec<InsnAux>,
-    slots: Option<KVec<u32>>,
-    added: KVec<InsnAux>,
-    pub(super) linfo: KVec<LineInfo>,
-    pub(super) subprogs: KVec<Subprog>,
-    pub(super) func_info: KVec<FuncInfo>,
-    pub(super) func_info_aux: KVec<FuncInfoAux>,
-    pub(super) poke: KVec<PokeDesc>,
-    pub(super) array: KVec<InsnArrayValue>,
+    slots: Option<KVVec<u32>>,
+    added: KVVec<InsnAux>,
+    pub(crate) linfo: KVec<LineInfo>,
+    pub(crate) subprogs: KVec<Subprog>,
+    pub(crate) func_info: KVec<FuncInfo>,
+    pub(crate) func_info_aux: KVec<FuncInfoAux>,
+    outside: Outside,
 }
 
 fn collect<T>(items: impl IntoIterator<Item = T>) -> Result<KVec<T>> {
@@ -145,7 +159,7 @@ fn collect<T>(items: impl IntoIterator<Item = T>) -> Result<KVec<T>> {
 
 impl Case {
     /// A program of one subprog whose insn `i` has `orig_idx` `i` and was seen `10 + i` times.
-    pub(super) fn new(insns: &[Insn]) -> Result<Self> {
+    pub(crate) fn new(insns: &[Insn]) -> Result<Self> {
         Ok(Self {
             insns: collect(insns.iter().copied())?,
             entries: collect((0..insns.len() as u32).map(|i| InsnAux {
@@ -154,17 +168,15 @@ impl Case {
                 ..Zeroable::zeroed()
             }))?,
             slots: None,
-            added: collect((0..aux::SHARED).map(|bits| {
-                let mut entry = Zeroable::zeroed();
-                aux::fill_added(&mut entry, bits);
-                entry
-            }))?,
+            added: KVVec::new(),
             linfo: KVec::new(),
             subprogs: Self::subprogs_at(&[0, insns.len() as u32])?,
             func_info: KVec::new(),
             func_info_aux: KVec::new(),
-            poke: KVec::new(),
-            array: KVec::new(),
+            outside: Outside {
+                poke: KVec::new(),
+                array: KVec::new(),
+            },
         })
     }
 
@@ -182,7 +194,7 @@ impl Case {
 
     /// With subprogs at `starts`, the last of which is the length of the program; each has a func
     /// info whose `type_id` is its number.
-    pub(super) fn with_subprogs(mut self, starts: &[u32]) -> Result<Self> {
+    pub(crate) fn with_subprogs(mut self, starts: &[u32]) -> Result<Self> {
         self.subprogs = Self::subprogs_at(starts)?;
         let cnt = starts.len() as u32 - 1;
         self.func_info = collect((0..cnt).map(|type_id| FuncInfo {
@@ -198,7 +210,7 @@ impl Case {
 
     /// With line info at the insns of `offs`, whose `line_off` is 100 + that; each subprog that
     /// begins at one has its `linfo_idx`.
-    pub(super) fn with_linfo(mut self, offs: &[u32]) -> Result<Self> {
+    pub(crate) fn with_linfo(mut self, offs: &[u32]) -> Result<Self> {
         self.linfo = collect(offs.iter().map(|&insn_off| LineInfo {
             insn_off,
             line_off: 100 + insn_off,
@@ -213,41 +225,26 @@ impl Case {
     }
 
     /// With poke descriptors for the insns of `idxs`.
-    pub(super) fn with_poke(mut self, idxs: &[u32]) -> Result<Self> {
-        self.poke = collect(idxs.iter().map(|&insn_idx| PokeDesc {
-            insn_idx,
-            ..Zeroable::zeroed()
-        }))?;
+    pub(crate) fn with_poke(mut self, idxs: &[u32]) -> Result<Self> {
+        self.outside.poke = collect(idxs.iter().copied())?;
         Ok(self)
     }
 
     /// With an insn array of `offs`.
-    pub(super) fn with_array(mut self, offs: &[u32]) -> Result<Self> {
-        self.array = collect(offs.iter().map(|&xlated_off| InsnArrayValue {
-            orig_off: xlated_off,
-            xlated_off,
-            ..Zeroable::zeroed()
-        }))?;
+    pub(crate) fn with_array(mut self, offs: &[u32]) -> Result<Self> {
+        self.outside.array = collect(offs.iter().copied())?;
         Ok(self)
     }
 
     /// Applies what `record` records, as a session does.
-    pub(super) fn edit(mut self, record: impl FnOnce(&mut Log) -> Result) -> Result<Self> {
+    pub(crate) fn edit(mut self, record: impl FnOnce(&mut Log) -> Result) -> Result<Self> {
         let mut log = Log::new(self.insns.len() as u32);
         record(&mut log)?;
-        log.sort()?;
         let layout = Layout::new(&log)?;
-        jumps::check(&self.insns, &layout, &log).map_err(|_| ERANGE)?;
+        reach::check(&self.insns, &layout, || false).map_err(Failure::error)?;
 
+        let mut new_aux = NewAux::new(&self.all_aux(), &layout)?;
         let new_len = layout.new_len() as usize;
-        let mut new_slots = match layout.grows || layout.shrinks || self.slots.is_some() {
-            true => Some(KVec::zeroed(new_len, GFP_KERNEL)?),
-            false => None,
-        };
-        let added_len = self.added.len() as u32;
-        let own = log.subprog_refs() as usize;
-        self.added
-            .extend_with(own, Zeroable::zeroed(), GFP_KERNEL)?;
         let room = new_len.max(self.insns.len());
         self.insns.resize(room, mov(-1), GFP_KERNEL)?;
         let program = Program {
@@ -256,23 +253,21 @@ impl Case {
             verified: Some(Verified {
                 aux: Aux {
                     entries: &mut self.entries,
-                    old_slots: self.slots.as_deref(),
-                    new_slots: new_slots.as_deref_mut(),
                     added: &mut self.added,
-                    added_len,
+                    slots: self.slots.as_deref(),
                 },
                 subprogs: &mut self.subprogs,
                 func_info: &mut self.func_info,
                 func_info_aux: &mut self.func_info_aux,
-                poke: &mut self.poke,
+                positions: &mut self.outside,
             }),
         };
-        let zero_extends = |insn: &Insn| abi::class(insn) == bindings::BPF_ALU;
-        let outcome = engine::apply(program, &layout, &log, &zero_extends);
-        track::insn_array(&mut self.array, &layout);
+        let zero_extends = |insn: &Insn| reference::class(insn) == bindings::BPF_ALU;
+        let outcome = program.rewrite(&layout, &mut new_aux, &zero_extends);
 
         self.insns.truncate(new_len);
-        self.slots = new_slots.or(self.slots);
+        self.slots = new_aux.slots.or(self.slots);
+        self.added = new_aux.added.unwrap_or(self.added);
         self.linfo.truncate(outcome.linfo as usize);
         self.subprogs.truncate(outcome.subprogs as usize + 1);
         self.func_info.truncate(outcome.func_info as usize);
@@ -280,37 +275,38 @@ impl Case {
         Ok(self)
     }
 
-    fn slot(&self, idx: usize) -> usize {
-        self.slots.as_ref().map_or(idx, |s| s[idx] as usize)
+    fn all_aux(&mut self) -> Aux<'_> {
+        Aux {
+            entries: &mut self.entries,
+            added: &mut self.added,
+            slots: self.slots.as_deref(),
+        }
     }
 
-    /// The aux data of insn `idx`.
-    pub(super) fn aux(&self, idx: usize) -> &InsnAux {
-        let slot = self.slot(idx);
-        let own = self.entries.len();
-        self.entries
-            .get(slot)
-            .unwrap_or_else(|| &self.added[slot - own])
-    }
-
-    /// The same, to prepare it before the first edit.
-    pub(super) fn aux_mut(&mut self, idx: usize) -> &mut InsnAux {
-        &mut self.entries[idx]
+    /// The aux data of insn `idx`, to look at or, before the first edit, to prepare.
+    pub(crate) fn aux(&mut self, idx: u32) -> &mut InsnAux {
+        let slot = self.all_aux().slot(idx) as usize;
+        match slot.checked_sub(self.entries.len()) {
+            Some(added) => &mut self.added[added],
+            None => &mut self.entries[slot],
+        }
     }
 
     /// Do two insns share their aux data?
-    pub(super) fn share_aux(&self, a: usize, b: usize) -> bool {
-        self.slot(a) == self.slot(b)
+    pub(crate) fn share_aux(&mut self, a: u32, b: u32) -> bool {
+        let aux = self.all_aux();
+        aux.slot(a) == aux.slot(b)
     }
 
     /// Are these keys of all aux data those of `expected`?
-    pub(super) fn aux_is(&self, key: fn(&InsnAux) -> u32, expected: &[u32]) -> bool {
-        let all = || 0..self.insns.len();
-        self.insns.len() == expected.len() && all().all(|i| key(self.aux(i)) == expected[i])
+    pub(crate) fn aux_is(&mut self, key: fn(&InsnAux) -> u32, expected: &[u32]) -> bool {
+        let len = self.insns.len();
+        let aux = self.all_aux();
+        len == expected.len() && (0..).zip(expected).all(|(i, &e)| key(aux.of(i)) == e)
     }
 
     /// Are the insns those of `expected`?
-    pub(super) fn is(&self, expected: &[Insn]) -> bool {
+    pub(crate) fn is(&self, expected: &[Insn]) -> bool {
         let key = |i: &Insn| (i.code, i.dst_reg(), i.src_reg(), i.off, i.imm);
         self.insns.len() == expected.len()
             && self
@@ -321,48 +317,51 @@ impl Case {
     }
 
     /// Are the line infos those of `(insn_off, old insn_off)`?
-    pub(super) fn linfo_is(&self, expected: &[(u32, u32)]) -> bool {
+    pub(crate) fn linfo_is(&self, expected: &[(u32, u32)]) -> bool {
         let same = |(l, e): (&LineInfo, &(u32, u32))| l.insn_off == e.0 && l.line_off == 100 + e.1;
         self.linfo.len() == expected.len() && self.linfo.iter().zip(expected).all(same)
     }
 
     /// Are the subprogs' starts those, and the end?
-    pub(super) fn starts_are(&self, expected: &[u32]) -> bool {
+    pub(crate) fn starts_are(&self, expected: &[u32]) -> bool {
         are(&self.subprogs, |s| s.start, expected)
     }
 
     /// Are the insn array's positions those?
-    pub(super) fn array_is(&self, expected: &[u32]) -> bool {
-        are(&self.array, |v| v.xlated_off, expected)
+    pub(crate) fn array_is(&self, expected: &[u32]) -> bool {
+        *self.outside.array == *expected
+    }
+
+    /// Are the poke descriptors' positions those?
+    pub(crate) fn poke_is(&self, expected: &[u32]) -> bool {
+        *self.outside.poke == *expected
     }
 }
 
 /// Are the keys of `items` those of `expected`? Takes a plain function: what iterators make of
 /// closures has names too long for kallsyms.
-pub(super) fn are<T>(items: &[T], key: fn(&T) -> u32, expected: &[u32]) -> bool {
+pub(crate) fn are<T>(items: &[T], key: fn(&T) -> u32, expected: &[u32]) -> bool {
     items.len() == expected.len() && items.iter().zip(expected).all(|(i, &e)| key(i) == e)
 }
 
-pub(super) fn replace(log: &mut Log, idx: u32, insns: &[Insn]) -> Result {
-    log.record(Kind::Replace, idx, insns.len() as u32, insns, 0)
+pub(crate) fn replace(log: &mut Log, idx: u32, patch: &[Insn]) -> Result {
+    log.record(idx, Kind::Replace { to_body: false }, patch)
 }
 
-pub(super) fn prepend(log: &mut Log, idx: u32, insns: &[Insn]) -> Result {
-    log.record(Kind::Prepend, idx, insns.len() as u32, insns, 0)
+pub(crate) fn prepend(log: &mut Log, idx: u32, patch: &[Insn]) -> Result {
+    log.record(idx, Kind::Prepend { behind: false }, patch)
 }
 
 /// Prepends insns that jumps to the insn skip.
-pub(super) fn prepend_behind(log: &mut Log, idx: u32, insns: &[Insn]) -> Result {
-    let flags = abi::F_JUMPS_BEHIND as u8;
-    log.record(Kind::Prepend, idx, insns.len() as u32, insns, flags)
+pub(crate) fn prepend_behind(log: &mut Log, idx: u32, patch: &[Insn]) -> Result {
+    log.record(idx, Kind::Prepend { behind: true }, patch)
 }
 
 /// Replaces an insn by jumps to the bodies of others.
-pub(super) fn replace_to_body(log: &mut Log, idx: u32, insns: &[Insn]) -> Result {
-    let flags = abi::F_TO_BODY as u8;
-    log.record(Kind::Replace, idx, insns.len() as u32, insns, flags)
+pub(crate) fn replace_to_body(log: &mut Log, idx: u32, patch: &[Insn]) -> Result {
+    log.record(idx, Kind::Replace { to_body: true }, patch)
 }
 
-pub(super) fn remove(log: &mut Log, idx: u32, cnt: u32) -> Result {
-    log.record(Kind::Remove, idx, cnt, &[], 0)
+pub(crate) fn remove(log: &mut Log, idx: u32, cnt: u32) -> Result {
+    log.record(idx, Kind::Remove { cnt }, &[])
 }

@@ -3,6 +3,10 @@
 //! Which insns stand where after inserts, prepends, removals and a mix of them.
 
 use super::harness::*;
+use crate::engine::{
+    layout::Layout,
+    log::Log, //
+};
 use kernel::prelude::*;
 
 #[kunit_tests(bpf_patcher_insns)]
@@ -86,14 +90,23 @@ mod tests {
         Ok(())
     }
 
+    /// What rust/engine/mod.rs opens with.
     #[test]
-    fn recorded_backwards() -> Result {
-        let case = Case::new(&[mov(0), mov(1), mov(2), exit()])?.edit(|log| {
-            replace(log, 2, &[mov(20), mov(21)])?;
-            prepend(log, 0, &[mov(10)])?;
-            replace(log, 0, &[mov(11), mov(12)])
-        })?;
-        assert!(case.is(&[mov(10), mov(11), mov(12), mov(1), mov(20), mov(21), exit()]));
+    fn example_of_the_documentation() -> Result {
+        let insns = [mov(0), jeq(1, 2), mov(2), mov(3), ja(-5), exit()];
+        let mut log = Log::new(insns.len() as u32);
+        let record = |log: &mut Log| {
+            replace(log, 0, &[mov(10), mov(11)])?;
+            prepend(log, 2, &[mov(20)])?;
+            remove(log, 3, 1)
+        };
+        record(&mut log)?;
+        let layout = Layout::new(&log)?;
+        let table: [u32; 7] = core::array::from_fn(|old| layout.start(old as u32));
+        assert_eq!(table, [0, 2, 3, 5, 5, 6, 7]);
+
+        let case = Case::new(&insns)?.edit(record)?;
+        assert!(case.is(&[mov(10), mov(11), jeq(1, 2), mov(20), mov(2), ja(-6), exit()]));
         Ok(())
     }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Line info, an array that ascends by `insn_off`: `bpf_adj_linfo()` and
-//! `bpf_adj_linfo_after_remove()` for all edits of a session.
+//! Line info, an array that ascends by `insn_off`: `bpf_adj_linfo()` and `bpf_adj_linfo_after_remove()`
+//! for all edits of a session.
 //!
-//! An entry moves with its insn, to the first insn of the group. Those of removed insns go, but
-//! for the last of a run: if the insn behind the run has none of its own, it inherits that one.
+//! An entry moves with its insn, to the first insn of the group. The entries of removed insns go, except
+//! the last one of a run: the next insn that stays takes it, if it has none of its own.
 
 use super::{
     abi::{
@@ -20,23 +20,23 @@ fn stays(linfo: &[LineInfo], i: usize, layout: &Layout<'_>) -> bool {
     if !layout.is_removed(off) {
         return true;
     }
-    // An insn that stays and its removed neighbours in front share one place in the table.
-    let heir = layout.start(off);
-    heir != layout.new_len()
+    // The next insn that stays and all that is removed in front of it share one place in the table.
+    let place = layout.start(off);
+    place != layout.new_len()
         && linfo
             .get(i + 1)
-            .is_none_or(|next| layout.start(next.insn_off) != heir)
+            .is_none_or(|next| layout.start(next.insn_off) != place)
 }
 
-/// Sets the `linfo_idx` of `subprogs` to where the entry will be, counting those in front that
-/// stay. `linfo` is still the old one. Must come before [`rewrite`].
-pub(crate) fn adjust_subprogs(subprogs: &mut [Subprog], linfo: &[LineInfo], layout: &Layout<'_>) {
+/// Sets the `linfo_idx` of `subprogs` to where the entry will be: the number of those in front that
+/// stay. `linfo` is still the old one, so that this comes before [`rewrite`].
+pub(crate) fn rewrite_idx(subprogs: &mut [Subprog], linfo: &[LineInfo], layout: &Layout<'_>) {
     if !layout.shrinks || linfo.is_empty() {
         return;
     }
     let (mut i, mut staying) = (0, 0);
     for subprog in subprogs {
-        // Ascends but for the entry behind the last subprog, which has none.
+        // Ascends, except in the entry behind the last subprog, which has no line info.
         if (subprog.linfo_idx as usize) < i {
             (i, staying) = (0, 0);
         }
@@ -50,6 +50,10 @@ pub(crate) fn adjust_subprogs(subprogs: &mut [Subprog], linfo: &[LineInfo], layo
 }
 
 /// Moves the entries. Returns how many are left, at the front.
+///
+/// # Panics
+///
+/// If an entry is about an insn that the old program does not have.
 pub(crate) fn rewrite(linfo: &mut [LineInfo], layout: &Layout<'_>) -> u32 {
     let mut to = 0;
     for from in 0..linfo.len() {

@@ -7,7 +7,6 @@
 #include <linux/bpf_patcher.h>
 #include <linux/bpf_verifier.h>
 #include <linux/filter.h>
-#include <linux/ratelimit.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -61,8 +60,6 @@ static struct bpf_prog_aux *copy_prog_aux(const struct bpf_prog_aux *aux)
 	if (!copy)
 		return NULL;
 
-	/* a device is told of each removal once */
-	copy->offload_requested = false;
 	copy->poke_tab = NULL;
 	err = copy_array(&copy->linfo, aux->linfo, aux->nr_linfo, sizeof(*aux->linfo));
 	err = copy_array(&copy->func_info, aux->func_info, aux->func_info_cnt,
@@ -101,7 +98,8 @@ static struct bpf_insn_aux_data *copy_insn_aux(const struct bpf_verifier_env *en
 
 /*
  * Copy @prog and what @env, which may be NULL, knows of it. The copy has the
- * same insn arrays. Its log is silent. Returns NULL if there is no memory.
+ * same insn arrays. Its log has no buffer, but counts what would be in it.
+ * Returns NULL if there is no memory.
  */
 struct bpf_verifier_env *bpf_patcher_shadow_create(struct bpf_prog *prog,
 						   struct bpf_verifier_env *env)
@@ -120,6 +118,7 @@ struct bpf_verifier_env *bpf_patcher_shadow_create(struct bpf_prog *prog,
 	shadow->prog->aux->prog = shadow->prog;
 
 	if (env) {
+		shadow->log.level = BPF_LOG_LEVEL1;
 		shadow->insn_aux_data = copy_insn_aux(env, prog->len);
 		if (!shadow->insn_aux_data)
 			goto err;
@@ -189,12 +188,4 @@ void bpf_patcher_shadow_free(struct bpf_verifier_env *shadow)
 		vfree(shadow->prog);
 	}
 	kvfree(shadow);
-}
-
-/* Is it time for another dump of a difference? */
-bool bpf_patcher_may_dump(void)
-{
-	static DEFINE_RATELIMIT_STATE(dumps, 10 * HZ, 5);
-
-	return __ratelimit(&dumps);
 }

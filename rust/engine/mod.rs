@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The engine: applies all edits of a session to a program at once, in linear time.
+//!
+//! It works on slices and knows nothing of C, sessions or statistics. The order is: record edits in a
+//! [`Log`](log::Log), compute their [`Layout`](layout::Layout), check that references still
+//! [reach](reach::check), allocate ([`NewAux`](aux::NewAux)), then change the [`Program`]. Nothing fails
+//! from there on.
+//!
+//! # Example
+//!
+//! The old program, with the edits of a session:
+//!
+//! ```text
+//! 0: r0 = 0                  replace by r0 = 10; r0 = 11
+//! 1: if r1 == 1 goto +2
+//! 2: r0 = 2                  prepend r0 = 20
+//! 3: r0 = 3                  remove
+//! 4: goto -5
+//! 5: exit
+//! ```
+//!
+//! The log has two arrays. The edits are `(0, Replace, 0..2)`, `(2, Prepend, 2..3)`, `(3, Remove 1)`:
+//! insn index, kind, and where the edit's patch is in the pool. The pool is `r0 = 10; r0 = 11; r0 = 20`.
+//!
+//! The layout is the table from old to new indices, a prefix sum over the edits. It has the first insn
+//! of what stands for each old insn, and the length of the new program at its end. Insn 3 is removed, so
+//! that it has the index of the next insn that stays:
+//!
+//! ```text
+//! old   0  1  2  3  4  5  end
+//! new   0  2  3  5  5  6  7
+//! ```
+//!
+//! The new program. The jump from 1 to 4 is now one from 2 to 5, two insns ahead; the one from 4 to 0 is
+//! one from 5 to 0:
+//!
+//! ```text
+//! 0: r0 = 10
+//! 1: r0 = 11
+//! 2: if r1 == 1 goto +2
+//! 3: r0 = 20
+//! 4: r0 = 2
+//! 5: goto -6
+//! 6: exit
+//! ```
+//!
+//! All else that has insn indices takes them from the same table. The KUnit test
+//! `example_of_the_documentation` runs this.
+//!
+//! # Rooms
+//!
+//! - [`log`]: the edits of a session,
+//! - [`layout`]: where each insn goes,
+//! - [`reference`]: which insns refer to others,
+//! - [`reach`]: do references still fit, and who is to blame,
+//! - [`insns`], [`relocate`], [`aux`], [`linfo`], [`subprog`], [`positions`]: one for each thing that
+//!   moves, with a function `rewrite`,
+//! - [`abi`]: the kernel's types and allocator.
+
+pub(crate) mod abi;
+pub(crate) mod aux;
+pub(crate) mod insns;
+pub(crate) mod layout;
+pub(crate) mod linfo;
+pub(crate) mod log;
+pub(crate) mod positions;
+pub(crate) mod reach;
+pub(crate) mod reference;
+pub(crate) mod relocate;
+pub(crate) mod subprog;
+
+use abi::{
+    FuncInfo,
+    FuncInfoAux,
+    Insn,
+    LineInfo,
+    Subprog, //
+};
+use aux::{
+    Aux,
+    NewAux, //
+};
+use layout::Layout;
+use positions::Positions;
+
+/// A program and all that has insn indices into it.
+pub(crate) struct Program<'a> {
+    /// Room for the longer of the old and the new program.
+    pub(crate) insns: &'a mut [Insn],
+    pub(crate) linfo: &'a mut [LineInfo],
+    /// What only a verified program has.
+    pub(crate) verified: Option<Verified<'a>>,
+}
+
+/// What the verifier knows about a program.
+pub(crate) struct Verified<'a> {
+    pub(crate) aux: Aux<'a>,
+    /// With the entry that marks the end of the program.
+    pub(crate) subprogs: &'a mut [Subprog],
+    /// Empty, or one for each subprog.
+    pub(crate) func_info: &'a mut [FuncInfo],
+    /// Likewise.
+    pub(crate) func_info_aux: &'a mut [FuncInfoAux],
+    pub(crate) positions: &'a mut dyn Positions,
+}
+
+/// What the new program has: how much of each array is left, at its front, and what was written.
+pub(crate) struct Outcome {
+    pub(crate) linfo: u32,
+    /// Without the entry that marks the end of the program.
+    pub(crate) subprogs: u32,
+    pub(crate) func_info: u32,
+    pub(crate) bytes_moved: u64,
+}
+
+impl Program<'_> {
+    /// Applies the edits of `layout`, for which [`reach::check`] has passed. `new_aux` was allocated for
+    /// this program and layout. `zero_extends` tells whether an insn defines a 32-bit subregister, which
+    /// is zero-extended then.
+    ///
+    /// # Panics
+    ///
+    /// If an array is shorter than it has to be, or has an index that the old program does not have.
+    pub(crate) fn rewrite(
+        self,
+        layout: &Layout<'_>,
+        new_aux: &mut NewAux,
+        zero_extends: &dyn Fn(&Insn) -> bool,
+    ) -> Outcome {
+        let insns = self.insns;
+        let written = insns::rewrite(insns, layout);
+        relocate::rewrite(insns, layout);
+
+        let mut outcome = Outcome {
+            linfo: 0,
+            subprogs: 0,
+            func_info: 0,
+            bytes_moved: written * size_of::<Insn>() as u64,
+        };
+        if let Some(mut verified) = self.verified {
+            let written = verified.aux.rewrite(new_aux, insns, layout, zero_extends);
+            outcome.bytes_moved += written * size_of::<u32>() as u64;
+
+            linfo::rewrite_idx(verified.subprogs, self.linfo, layout);
+            let left = subprog::rewrite(
+                verified.subprogs,
+                verified.func_info,
+                verified.func_info_aux,
+                layout,
+            );
+            outcome.subprogs = left.subprogs;
+            outcome.func_info = left.func_info;
+            positions::rewrite(verified.positions, layout);
+        }
+        outcome.linfo = linfo::rewrite(self.linfo, layout);
+        outcome
+    }
+}

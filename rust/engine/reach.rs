@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Does every reference still fit its field, and if not, which insn is to blame?
+//!
+//! Stock applies edits one by one, from the front, and refuses the first after which some reference
+//! does not fit. The verifier's log names the insn of that edit. Here all edits are known at once, so
+//! this module finds the edit that stock would have refused.
+//!
+//! For example, insn 0 jumps 32 765 insns ahead, and insns 3, 7, 11 and 20 become two insns each. With
+//! stock the jump is 32 766 insns long after the first edit and 32 767, the most that 16 bits hold,
+//! after the second. The third does not fit: insn 11 is to blame. The fourth is never made.
+
+use super::{
+    abi::Insn,
+    layout::{
+        Layout,
+        Origin, //
+    },
+    log::Edit,
+    reference::Reference,
+    relocate::{
+        kept_distance,
+        patch_distance,
+        patch_target, //
+    },
+};
+use kernel::prelude::*;
+
+/// Number of insns after which a check polls whether to go on.
+pub(crate) const POLL: u32 = 1 << 16;
+
+/// A reference that does not fit its field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct TooFar {
+    /// The old insn that has the reference, or whose patch has it. `None` if that is not known, as the
+    /// kernel's own functions do not tell.
+    pub(crate) jump: Option<u32>,
+    /// The old insn whose edit is the first to make it too far.
+    pub(crate) blamed: u32,
+}
+
+/// Why edits were not applied.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Failure {
+    /// `ERANGE`
+    TooFar(TooFar),
+    /// Any other error.
+    Other(Error),
+}
+
+impl Failure {
+    /// Returns the error for the caller.
+    pub(crate) fn error(self) -> Error {
+        match self {
+            Failure::TooFar(_) => ERANGE,
+            Failure::Other(error) => error,
+        }
+    }
+
+    /// Returns the insn to blame for `ERANGE`.
+    pub(crate) fn blamed(self) -> Option<u32> {
+        match self {
+            Failure::TooFar(too_far) => Some(too_far.blamed),
+            Failure::Other(_) => None,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Other(error)
+    }
+}
+
+/// Checks that every reference of the old program `insns`, and of what is patched into it, fits its
+/// field in the new program.
+///
+/// `aborts` is asked at the start and each [`POLL`] insns whether to give up.
+///
+/// # Errors
+///
+/// [`Failure::TooFar`]; `EINTR` if `aborts` says so.
+///
+/// # Panics
+///
+/// If `insns` is shorter than the old program.
+pub(crate) fn check(
+    insns: &[Insn],
+    layout: &Layout<'_>,
+    mut aborts: impl FnMut() -> bool,
+) -> Result<(), Failure> {
+    if aborts() {
+        return Err(EINTR.into());
+    }
+    // In a program of this length nothing is further apart than 16 bits hold.
+    if layout.new_len() <= i16::MAX as u32 {
+        return Ok(());
+    }
+
+    let log = layout.log();
+    let mut first: Option<TooFar> = None;
+    let mut blame = |jump: u32, blamed: u32| {
+        if first.is_none_or(|f| blamed < f.blamed) {
+            first = Some(TooFar {
+                jump: Some(jump),
+                blamed,
+            });
+        }
+    };
+    let mut left = POLL;
+    layout.try_for_each_insn(|pos, origin| {
+        left -= 1;
+        if left == 0 {
+            left = POLL;
+            if aborts() {
+                return Err(EINTR);
+            }
+        }
+        match origin {
+            Origin::Kept(old) => {
+                if let Some(blamed) = check_kept(insns, layout, old, pos) {
+                    blame(old, blamed);
+                }
+            }
+            Origin::Patch(edit, k) => {
+                // Until it is replaced, the old insn has to fit, with what is in front of it patched.
+                if k == 0 && !edit.prepends() && reaches_back(&insns[edit.idx as usize]) {
+                    if let Some(blamed) = check_kept(insns, layout, edit.idx, pos) {
+                        blame(edit.idx, blamed);
+                    }
+                }
+                if let Some(blamed) =
+                    check_patch(layout, edit, k, pos, &log.patch(edit)[k as usize])
+                {
+                    blame(edit.idx, blamed);
+                }
+            }
+        }
+        Ok(())
+    })?;
+
+    match first {
+        Some(too_far) => Err(Failure::TooFar(too_far)),
+        None => Ok(()),
+    }
+}
+
+fn reaches_back(insn: &Insn) -> bool {
+    Reference::of(insn).is_some_and(|r| r.distance(insn) < -1)
+}
+
+/// Returns the insn to blame if the reference of old insn `old`, now at `pos`, does not fit.
+fn check_kept(insns: &[Insn], layout: &Layout<'_>, old: u32, pos: u32) -> Option<u32> {
+    let insn = &insns[old as usize];
+    let r = Reference::of(insn)?;
+    let distance = r.distance(insn);
+    let target = i64::from(old) + 1 + distance;
+    // Where jumps skip what is put in front of an insn, stock first aims a backward jump in front of
+    // it, then redirects it. Both distances must fit. Nothing behind the insn has been patched by then.
+    let in_front = distance - layout.skipped_len(target);
+    let fits = r.fits(in_front) && r.fits(kept_distance(layout, old, pos, insn, r));
+    (!fits).then(|| blamed(layout, old, target, distance))
+}
+
+/// Returns the insn to blame if the reference of insn `k` of the patch of `edit`, now at `pos`, does
+/// not fit.
+fn check_patch(layout: &Layout<'_>, edit: &Edit, k: u32, pos: u32, insn: &Insn) -> Option<u32> {
+    let r = Reference::of(insn)?;
+    if r.fits(patch_distance(layout, edit, k, pos, insn, r)) {
+        return None;
+    }
+    // Stock patches front to back: earlier edits are already in place, and later edits at this index
+    // will follow this one.
+    let distance = r.distance(insn);
+    let end = pos - k + edit.len + u32::from(edit.prepends());
+    let distance_then = distance + i64::from(layout.start(edit.idx + 1) - end);
+    match patch_target(edit, k, distance) {
+        Some(target) if target > edit.idx.into() && r.fits(distance_then) => {
+            Some(blamed(layout, edit.idx, target, distance_then))
+        }
+        _ => Some(edit.idx),
+    }
+}
+
+/// Returns the first insn whose edit makes the jump from old insn `old` to old insn `target` too far.
+/// `distance` is the jump's, before the edits between the two.
+fn blamed(layout: &Layout<'_>, old: u32, target: i64, distance: i64) -> u32 {
+    let len = layout.old_len();
+    let target = u32::try_from(target).map_or(0, |t| t.min(len));
+    // What the edits of insns below `idx` add.
+    let added = |idx: u32| i64::from(layout.start(idx)) - i64::from(idx);
+
+    let (from, to, spare) = if target > old {
+        (old + 1, target, i64::from(i16::MAX) - distance)
+    } else {
+        (target, old, distance - i64::from(i16::MIN))
+    };
+    let (mut low, mut high) = (from, to);
+    while low < high {
+        let mid = low + (high - low) / 2;
+        if added(mid + 1) - added(from) > spare {
+            high = mid;
+        } else {
+            low = mid + 1;
+        }
+    }
+    low.min(len.saturating_sub(1))
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! References of the new program: each leads where it led.
+//!
+//! A reference is one of three things:
+//!
+//! - In an insn that stays, it is to old insn `T`. It leads to what stands for `T` now.
+//! - In a patch, it is to the patch itself. It stays as it is.
+//! - In a patch, it is to an old insn. The patch was written as if no other edit was made: what is
+//!   behind it is as many insns further away as the patch adds. That is undone, and then the reference
+//!   leads to what stands for that insn now.
+//!
+//! For example, insn 1 of 5 becomes `a; if r1 == 0 goto +2; b`, which adds two insns. The jump is the
+//! patch's insn 1 and leads to insn 1 + 1 + 1 + 2 = 5 of a program of which only insn 1 was patched,
+//! which is old insn 3. If old insn 2 grows by one as well, the jump's distance becomes 3.
+
+use super::{
+    abi::Insn,
+    layout::{
+        Layout,
+        Origin, //
+    },
+    log::{
+        Edit,
+        Kind, //
+    },
+    reference::Reference, //
+};
+use core::convert::Infallible;
+
+/// Returns the distance in the new program for the reference `r` of an insn that stays: old insn
+/// `old`, now at `pos`.
+pub(crate) fn kept_distance(
+    layout: &Layout<'_>,
+    old: u32,
+    pos: u32,
+    insn: &Insn,
+    r: Reference,
+) -> i64 {
+    let old = i64::from(old);
+    let target = old + 1 + r.distance(insn);
+    let to = match r.is_jump {
+        // A jump to itself stays one, whatever is put in front of it. So does a jump that becomes one,
+        // as all between it and its target is removed.
+        true if target == old => return -1,
+        true if layout.shrinks && layout.call_target(target) == layout.call_target(old) => {
+            return -1
+        }
+        true => layout.jump_target(target),
+        false => layout.call_target(target),
+    };
+    to - i64::from(pos) - 1
+}
+
+/// Returns the old insn that the reference of insn `k` of the patch of `edit` is to, or `None` if it
+/// is to the patch itself.
+pub(crate) fn patch_target(edit: &Edit, k: u32, distance: i64) -> Option<i64> {
+    let start = i64::from(edit.idx);
+    let added = match edit.kind {
+        // The old insn stays, behind what is put in front of it.
+        Kind::Prepend { .. } => i64::from(edit.len),
+        _ => i64::from(edit.len) - 1,
+    };
+    let target = start + i64::from(k) + 1 + distance;
+    if target < start {
+        Some(target)
+    } else if target <= start + added {
+        None
+    } else {
+        Some(target - added)
+    }
+}
+
+/// Returns the distance in the new program for the reference `r` of insn `k` of the patch of `edit`,
+/// now at `pos`.
+pub(crate) fn patch_distance(
+    layout: &Layout<'_>,
+    edit: &Edit,
+    k: u32,
+    pos: u32,
+    insn: &Insn,
+    r: Reference,
+) -> i64 {
+    let distance = r.distance(insn);
+    let Some(target) = patch_target(edit, k, distance) else {
+        return distance;
+    };
+    let to = if edit.kind == (Kind::Replace { to_body: true }) {
+        layout.body_target(target)
+    } else if r.is_jump {
+        layout.jump_target(target)
+    } else {
+        layout.call_target(target)
+    };
+    to - i64::from(pos) - 1
+}
+
+/// Lets all references of the new program, the first of `insns`, lead where they led. All fit, as
+/// [`check`](super::reach::check) has passed.
+///
+/// # Panics
+///
+/// If `insns` is shorter than the new program.
+pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) {
+    let Ok(()) = layout.try_for_each_insn(|pos, origin| -> Result<(), Infallible> {
+        let insn = &mut insns[pos as usize];
+        if let Some(r) = Reference::of(insn) {
+            let distance = match origin {
+                Origin::Kept(old) => kept_distance(layout, old, pos, insn, r),
+                Origin::Patch(edit, k) => patch_distance(layout, edit, k, pos, insn, r),
+            };
+            r.set(insn, distance);
+        }
+        Ok(())
+    });
+}

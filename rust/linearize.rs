@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! All edits of a log at once: plan, allocate, change. Nothing has changed if one of the first two fails,
+//! and the third does not.
+
+use super::{
+    engine::{
+        aux::NewAux,
+        layout::Layout,
+        log::Log,
+        reach::{
+            self,
+            Failure, //
+        }, //
+    },
+    stats::{
+        elapsed_ns,
+        STATS, //
+    },
+    view::{
+        must_abort,
+        View, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    time::{
+        Instant,
+        Monotonic, //
+    }, //
+};
+
+/// Applies the edits of `log` to `view`, and makes room for `room` insns at least.
+///
+/// # Errors
+///
+/// [`Failure::TooFar`] if a jump no longer fits, which the verifier's log tells; `ENOMEM`; `EINTR` if the
+/// loading process is being killed; `E2BIG` if the program becomes too long. Nothing has changed then.
+pub(crate) fn linearize(view: &mut View, log: &Log, room: u32) -> Result<(), Failure> {
+    let start = Instant::<Monotonic>::now();
+    let result = apply(view, log, room);
+    STATS.linearize_ns.add(elapsed_ns(start));
+    result
+}
+
+/// Checks whether [`linearize`] would refuse the edits. Nothing changes.
+///
+/// # Errors
+///
+/// As for [`linearize`].
+pub(crate) fn check(view: &View, log: &Log) -> Result<(), Failure> {
+    plan(view, log).map(|_| ())
+}
+
+/// Returns where each insn goes, if all of `log` can be done.
+fn plan<'a>(view: &View, log: &'a Log) -> Result<Layout<'a>, Failure> {
+    let layout = Layout::new(log)?;
+    let aborts = || view.may_abort() && must_abort();
+    reach::check(view.insns(), &layout, aborts).inspect_err(|failure| {
+        if let Some(idx) = failure.blamed() {
+            view.report_range(idx);
+        }
+    })?;
+    Ok(layout)
+}
+
+fn apply(view: &mut View, log: &Log, room: u32) -> Result<(), Failure> {
+    let layout = plan(view, log)?;
+
+    // Allocate. The program comes last: it may move, which is no change only if nothing fails afterwards.
+    let mut new_aux = match view.program(layout.old_len()).verified {
+        Some(verified) => NewAux::new(&verified.aux, &layout)?,
+        None => NewAux::default(),
+    };
+    let mut allocated = log.bytes() + layout.bytes() + new_aux.bytes();
+    allocated += view.reserve(layout.new_len().max(room))?;
+
+    // Change: nothing fails from here on.
+    for edit in log.edits().iter().filter(|e| e.removes()) {
+        view.clear_aux(edit.idx, edit.end() - edit.idx);
+    }
+    let zero_extends = view.zero_extends();
+    let program = view.program(layout.new_len());
+    let outcome = program.rewrite(&layout, &mut new_aux, &zero_extends);
+
+    STATS.edits.add(log.edits().len() as u64);
+    STATS.insns_in.add(layout.old_len().into());
+    STATS.insns_out.add(layout.new_len().into());
+    STATS.bytes_moved.add(outcome.bytes_moved);
+    STATS.alloc_peak.raise(allocated as u64);
+
+    view.commit(layout.new_len(), &outcome, new_aux);
+    Ok(())
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What C sees: flags, errors, registration, counters.
+
+use super::{
+    differential::bench::{
+        Bench,
+        Extras, //
+    },
+    engine::harness::*,
+};
+use crate::{
+    entry,
+    stats::STATS, //
+};
+use kernel::{
+    bindings,
+    error::to_result,
+    module::this_module,
+    prelude::*, //
+};
+
+const JUMPS_BEHIND: u32 = bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND;
+const TO_BODY: u32 = bindings::bpf_patcher_flags_BPF_PATCHER_F_TO_BODY;
+/// More than a byte holds.
+const UNKNOWN: u32 = 1 << 8;
+
+#[kunit_tests(bpf_patcher_boundary)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_of_each_kind_of_edit() -> Result {
+        let mut bench = Bench::of(&[mov(0), mov(1), mov(2), exit()], &Extras::default())?;
+        let patch = [mov(10)];
+        let insns = patch.as_ptr();
+        let p = entry::into_raw(bench.open(false)?);
+        let invalid = STATS.fail_einval.get();
+        // SAFETY: The session is open, and `insns` is one insn.
+        let results = unsafe {
+            [
+                entry::bpf_patcher_replace(p, 0, insns, 1, JUMPS_BEHIND),
+                entry::bpf_patcher_replace(p, 0, insns, 1, UNKNOWN),
+                entry::bpf_patcher_replace(p, 0, insns, 1, TO_BODY | UNKNOWN),
+                entry::bpf_patcher_prepend(p, 0, insns, 1, TO_BODY),
+                entry::bpf_patcher_prepend(p, 0, insns, 1, UNKNOWN),
+                entry::bpf_patcher_prepend(p, 0, insns, 1, JUMPS_BEHIND | TO_BODY),
+            ]
+        };
+        assert_eq!(results, [EINVAL.to_errno(); 6]);
+        assert_eq!(STATS.fail_einval.get(), invalid + 6);
+        // SAFETY: As above.
+        let results = unsafe {
+            [
+                entry::bpf_patcher_prepend(p, 0, insns, 1, JUMPS_BEHIND),
+                entry::bpf_patcher_prepend(p, 0, insns, 1, 0),
+                entry::bpf_patcher_replace(p, 0, insns, 1, TO_BODY),
+                entry::bpf_patcher_replace(p, 1, insns, 1, 0),
+                entry::bpf_patcher_remove(p, 2, 1),
+            ]
+        };
+        assert_eq!(results, [0; 5]);
+        // SAFETY: The session is open, and not used any more.
+        unsafe { entry::bpf_patcher_end(p) };
+        assert!(bench.is(&[mov(0), mov(1), mov(2), exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn session_that_is_too_short_to_be_timed() -> Result {
+        let mut bench = Bench::long(200, &[])?;
+        let count = || (STATS.record_calls.get(), STATS.record_ns.get());
+        let (calls, ns) = count();
+        bench.edit_unchecked(|log| (0..60).try_for_each(|i| replace(log, i, &[mov(1)])))?;
+        assert_eq!(count(), (calls + 60, ns));
+        // The last one takes a while.
+        let mut patch = KVVec::new();
+        patch.resize(1 << 18, mov(1), GFP_KERNEL)?;
+        bench.edit_unchecked(|log| {
+            (0..60).try_for_each(|i| replace(log, i, &[mov(1)]))?;
+            replace(log, 60, &patch)
+        })?;
+        assert_eq!(count().0, calls + 121);
+        assert!(count().1 > ns);
+        Ok(())
+    }
+
+    #[test]
+    fn program_that_loses_all_its_insns() -> Result {
+        let mut bench = Bench::of(&[mov(0), exit()], &Extras::default())?;
+        bench.edit_unchecked(|log| remove(log, 0, 2))?;
+        assert!(bench.insns().is_empty());
+        // No array is left that is not one.
+        assert!(bench
+            .program()
+            .verified
+            .is_some_and(|v| v.aux.slots.is_none()));
+        Ok(())
+    }
+
+    #[test]
+    fn another_version_of_the_contract() {
+        let ops = bindings::bpf_patcher_ops {
+            version: bindings::BPF_PATCHER_VERSION + 1,
+            ..Default::default()
+        };
+        // SAFETY: The version is looked at first, so that nothing keeps `ops`.
+        let result = to_result(unsafe { bindings::bpf_patcher_register(&ops) });
+        assert_eq!(result, Err(EPROTO));
+    }
+
+    #[test]
+    fn a_second_patcher() {
+        // A complete one: if the module's own registration has failed, this is it until it is dropped.
+        let second = entry::Registration::new(this_module::<crate::Patcher>());
+        assert_eq!(second.err(), Some(EBUSY));
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A process that is killed while its program is rewritten.
+
+use super::{
+    super::engine::harness::*,
+    bench::{
+        while_killed,
+        Bench,
+        Extras, //
+    },
+};
+use crate::stats::STATS;
+use kernel::prelude::*;
+
+#[kunit_tests(bpf_patcher_kill)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn linearize_gives_up_and_changes_nothing() -> Result {
+        let insns = [mov(0), mov(1), exit()];
+        let mut bench = Bench::of(&insns, &Extras::default())?;
+        let result = while_killed(|| bench.edit_unchecked(|log| prepend(log, 1, &[mov(10)])));
+        assert_eq!(result, Err(EINTR));
+        assert!(bench.is(&insns));
+        // And does it once the signal is gone.
+        bench.edit(|log| prepend(log, 1, &[mov(10)]))?;
+        assert!(bench.is(&[mov(0), mov(10), mov(1), exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn mode_verify_gives_up_without_a_difference() -> Result {
+        let insns = [mov(0), mov(1), exit()];
+        let mut bench = Bench::of(&insns, &Extras::default())?;
+        let skipped = STATS.verify_skipped.get();
+        let result = while_killed(|| bench.edit(|log| prepend(log, 1, &[mov(10)])));
+        // The copy may not be made either.
+        assert!(matches!(result, Err(EINTR | ENOMEM)));
+        if result == Err(EINTR) {
+            assert_eq!(STATS.verify_skipped.get(), skipped + 1);
+        }
+        assert!(bench.is(&insns));
+        Ok(())
+    }
+}

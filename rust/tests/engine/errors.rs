@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is refused, and that nothing has changed then.
+
+use super::harness::*;
+use crate::engine::{
+    layout::Layout,
+    log::{
+        Kind,
+        Log, //
+    },
+    reach::{
+        self,
+        Failure, //
+    }, //
+};
+use kernel::prelude::*;
+
+#[kunit_tests(bpf_patcher_errors)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_outside_the_program() -> Result {
+        let mut log = Log::new(4);
+        assert_eq!(replace(&mut log, 4, &[mov(0)]), Err(EINVAL));
+        assert_eq!(prepend(&mut log, 4, &[mov(0)]), Err(EINVAL));
+        assert_eq!(remove(&mut log, 3, 2), Err(EINVAL));
+        assert_eq!(remove(&mut log, u32::MAX, 2), Err(EINVAL));
+        assert_eq!(remove(&mut log, 0, u32::MAX), Err(EINVAL));
+        assert!(log.edits().is_empty());
+        remove(&mut log, 2, 2)
+    }
+
+    #[test]
+    fn empty_edits() -> Result {
+        let mut log = Log::new(4);
+        assert_eq!(replace(&mut log, 0, &[]), Err(EINVAL));
+        assert_eq!(prepend(&mut log, 0, &[]), Err(EINVAL));
+        assert_eq!(remove(&mut log, 0, 0), Err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn edits_that_overlap() -> Result {
+        let mut log = Log::new(8);
+        replace(&mut log, 2, &[mov(0)])?;
+        assert_eq!(replace(&mut log, 2, &[mov(0)]), Err(EINVAL));
+        assert_eq!(prepend(&mut log, 2, &[mov(0)]), Err(EINVAL));
+        assert_eq!(remove(&mut log, 2, 1), Err(EINVAL));
+        prepend(&mut log, 3, &[mov(0)])?;
+        assert_eq!(remove(&mut log, 3, 1), Err(EINVAL));
+        remove(&mut log, 4, 2)?;
+        assert_eq!(replace(&mut log, 5, &[mov(0)]), Err(EINVAL));
+        replace(&mut log, 6, &[mov(0)])?;
+        assert_eq!(log.edits().len(), 4);
+        Ok(())
+    }
+
+    #[test]
+    fn edits_that_do_not_ascend() -> Result {
+        let mut log = Log::new(8);
+        replace(&mut log, 4, &[mov(0)])?;
+        assert_eq!(replace(&mut log, 3, &[mov(0)]), Err(EINVAL));
+        assert_eq!(prepend(&mut log, 0, &[mov(0)]), Err(EINVAL));
+        assert_eq!(remove(&mut log, 2, 1), Err(EINVAL));
+        assert_eq!(remove(&mut log, 2, 3), Err(EINVAL));
+        assert_eq!(log.edits().len(), 1);
+        remove(&mut log, 5, 1)
+    }
+
+    #[test]
+    fn removal_that_brings_insns() {
+        let mut log = Log::new(8);
+        let result = log.record(2, Kind::Remove { cnt: 1 }, &[mov(0)]);
+        assert_eq!(result, Err(EINVAL));
+    }
+
+    #[test]
+    fn process_that_is_being_killed() -> Result {
+        let insns = [mov(0), exit()];
+        let mut log = Log::new(2);
+        replace(&mut log, 0, &[mov(1), mov(2)])?;
+        let layout = Layout::new(&log)?;
+        let result = reach::check(&insns, &layout, || true);
+        assert_eq!(result, Err(Failure::Other(EINTR)));
+        assert_eq!(reach::check(&insns, &layout, || false), Ok(()));
+        Ok(())
+    }
+
+    #[test]
+    fn process_that_is_killed_later() -> Result {
+        let mut insns = KVVec::new();
+        insns.resize(3 * reach::POLL as usize, mov(0), GFP_KERNEL)?;
+        let mut log = Log::new(insns.len() as u32);
+        replace(&mut log, 0, &[mov(1)])?;
+        let layout = Layout::new(&log)?;
+        let mut polls = 0;
+        let mut check = |kill: u32| {
+            polls = 0;
+            let result = reach::check(&insns, &layout, || {
+                polls += 1;
+                polls == kill
+            });
+            (result, polls)
+        };
+        // At the start, and after each of three times so many insns.
+        assert_eq!(check(0), (Ok(()), 4));
+        assert_eq!(check(3), (Err(Failure::Other(EINTR)), 3));
+        Ok(())
+    }
+}

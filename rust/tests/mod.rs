@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suites.
+//!
+//! - `engine`: the engine alone, on small programs by hand. They also run on the host.
+//! - `differential`: sessions checked against the kernel's own functions,
+//! - `boundary`: what C sees.
+
+mod boundary;
+mod differential;
+mod engine;
