@@ -7,7 +7,6 @@
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
 
-CARGO_MUTANTS_VERSION=27.1.0
 # shellcheck disable=SC2034 # for those who source this
 HOST_CRATE=$TOP/selftests/host
 # shellcheck disable=SC2034
@@ -17,7 +16,24 @@ HOST_TRIPLE=x86_64-unknown-linux-gnu
 HOST_MALLOC=glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=1073741824
 
 host_target() { echo "$CACHE/host-$(toolroot_key)"; }
-mutants_path() { echo "$CACHE/cargo-mutants-$CARGO_MUTANTS_VERSION-$(toolroot_key)"; }
+
+install_cargo_tool() {
+	run "$TOP/scripts/setup/inroot.sh" cargo install --locked --root "$1" --jobs "$JOBS" "$2" --version "$3"
+}
+
+# cargo_tool NAME VERSION: prints the path of a program of cargo's, which it installs at its first use. The
+# caller needs dispatch_step.
+cargo_tool() {
+	local name=$1 path dir
+	path=$CACHE/$1-$2-$(toolroot_key)
+	[[ -d $path ]] || (
+		lock_cache
+		need_disk 1000 "$name"
+		dir=$(partial_dir "$name")
+		stage "$name $2" "$name-install" install_cargo_tool "$dir/root" "$name" "$2" && mv "$dir/root" "$path"
+	) || exit
+	echo "$path/bin/$name"
+}
 
 # The bindings are those of the series: a build of other module sources has them too.
 host_has_bindings() {

@@ -10,27 +10,19 @@
 # shellcheck source=scripts/lib/engine-on-host.sh
 source "$(dirname "$0")/../lib/engine-on-host.sh"
 
+dispatch_step "$@"
+
 LEAST=95
 host_prepare
-target=$(host_target)/coverage
-rm -rf "$target/profile"
-mkdir -p "$target/profile" "$TOP/results"
+tool=$(cargo_tool cargo-llvm-cov 0.9.1)
+out=$(host_target)/coverage/export.json
+mkdir -p "$TOP/results"
 cd "$HOST_CRATE"
-
 note "the host's tests, instrumented"
-export RUSTFLAGS='-C instrument-coverage -Z coverage-options=branch'
-# With a target named, build scripts and macros are not instrumented.
-binary=$(host_cargo coverage env RUSTC_BOOTSTRAP=1 cargo test --locked --jobs "$JOBS" --target "$HOST_TRIPLE" --lib --no-run \
-	--message-format=json-render-diagnostics | sed -nE 's/.*"executable":"([^"]+)".*/\1/p' | tail -n 1)
-[[ -n $binary ]] || die "the host's tests cannot be built"
-settings=(LLVM_PROFILE_FILE="$target/profile/%p.profraw" GLIBC_TUNABLES="$HOST_MALLOC")
-host_cargo coverage env "${settings[@]}" "$binary" --quiet >"$target/test.log" 2>&1 || {
-	tail -n 15 "$target/test.log" >&2
-	die "a test failed; log: $target/test.log"
-}
-llvm() { run "$TOP/scripts/setup/inroot.sh" "$@"; }
-llvm llvm-profdata-22 merge -sparse -o "$target/merged.profdata" "$target"/profile/*.profraw
-llvm llvm-cov-22 export "$binary" -instr-profile="$target/merged.profdata" -skip-expansions >"$target/coverage.json"
-
-llvm python3 "$TOP/scripts/report/coverage.py" "$target/coverage.json" "$TOP/rust/engine" "$LEAST" "$TOP/results/coverage.txt"
-echo "coverage: what is not reached is in ${TOP}/results/coverage.txt"
+# Branches are counted by an unstable option of the compiler's.
+host_cargo coverage env RUSTC_BOOTSTRAP=1 LLVM_COV=llvm-cov-22 LLVM_PROFDATA=llvm-profdata-22 GLIBC_TUNABLES="$HOST_MALLOC" \
+	"$tool" llvm-cov test --locked --jobs "$JOBS" --lib --branch --json --output-path "$out" >&2 ||
+	die "a test failed"
+run "$TOP/scripts/setup/inroot.sh" python3 "$TOP/scripts/report/coverage.py" "$out" "$TOP/rust/engine" "$LEAST" \
+	"$TOP/results/coverage.txt"
+echo "coverage: what is not reached is in $TOP/results/coverage.txt"

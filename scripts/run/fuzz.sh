@@ -40,6 +40,8 @@ if [[ $action == --replay ]]; then
 	exit
 fi
 
+# cargo-fuzz would only replace these flags and the build below, and be one more program to install: it
+# leaves libFuzzer's options, the log and the corpus to its caller.
 # What libFuzzer needs. No sanitizer, as this is safe code; no tracing of compared values, as a case is no
 # text with keywords.
 flags=(-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters

@@ -11,9 +11,6 @@ source "$(dirname "$0")/../lib/engine-on-host.sh"
 
 allow=$HOST_CRATE/mutants.allow
 
-install_mutants() {
-	run "$TOP/scripts/setup/inroot.sh" cargo install --locked --root "$1" --jobs "$JOBS" cargo-mutants --version "$CARGO_MUTANTS_VERSION"
-}
 dispatch_step "$@"
 
 engine=$(cd "$TOP/rust/engine" && ls -- *.rs)
@@ -25,15 +22,7 @@ done
 ((${#files[@]})) || files=(--file 'src/rust/engine/*.rs')
 
 host_prepare
-if [[ ! -d $(mutants_path) ]]; then
-	(
-		lock_cache
-		need_disk 1000 "cargo-mutants"
-		dir=$(partial_dir mutants)
-		stage "cargo-mutants $CARGO_MUTANTS_VERSION" mutants-install install_mutants "$dir/mutants"
-		mv "$dir/mutants" "$(mutants_path)"
-	)
-fi
+mutants=$(cargo_tool cargo-mutants 27.1.0)
 
 # cargo-mutants changes files of one crate only, so it gets a copy of the crate with the engine inside.
 work=$(host_target)/mutants
@@ -56,7 +45,7 @@ status=0
 # cases, and with memory that malloc keeps.
 settings=(TMPDIR="$work" CARGO_PROFILE_DEV_DEBUG=0 RANDOM_CASES=1000 GLIBC_TUNABLES="$HOST_MALLOC")
 # Status 2: some survive. Status 3: some run for ever, which counts as noticed.
-host_cargo mutants env "${settings[@]}" "$(mutants_path)/bin/cargo-mutants" mutants --dir "$work/copy" --output "$work" \
+host_cargo mutants env "${settings[@]}" "$mutants" mutants --dir "$work/copy" --output "$work" \
 	"${files[@]}" --package host --jobs "${MUTANTS_JOBS:-1}" --timeout 20 --build-timeout 600 --no-shuffle --colors never \
 	--caught --unviable --cargo-arg=--lib --baseline run >>"$log" 2>&1 || status=$?
 kill "$beat" 2>/dev/null || true
