@@ -55,8 +55,8 @@ pub(crate) fn check(view: &View, log: &Log) -> Result<(), Failure> {
 /// Returns where each insn goes, if all of `log` can be done.
 fn plan<'a>(view: &View, log: &'a Log) -> Result<Layout<'a>, Failure> {
     let layout = Layout::new(log)?;
-    let aborts = || view.may_abort() && must_abort();
-    reach::check(view.insns(), &layout, aborts).inspect_err(|failure| {
+    let mut aborts = || view.may_abort() && must_abort();
+    reach::check(view.insns(), &layout, &mut aborts).inspect_err(|failure| {
         if let Some(idx) = failure.blamed() {
             view.report_range(idx);
         }

@@ -87,7 +87,7 @@ impl From<Error> for Failure {
 pub(crate) fn check(
     insns: &[Insn],
     layout: &Layout<'_>,
-    mut aborts: impl FnMut() -> bool,
+    aborts: &mut dyn FnMut() -> bool,
 ) -> Result<(), Failure> {
     if aborts() {
         return Err(EINTR.into());
@@ -99,8 +99,9 @@ pub(crate) fn check(
 
     let log = layout.log();
     let mut first: Option<TooFar> = None;
-    let mut blame = |jump: u32, blamed: u32| {
-        if first.is_none_or(|f| blamed < f.blamed) {
+    let mut blame = |jump: u32, blamed: Option<u32>| {
+        let earlier = |b: &u32| first.is_none_or(|f| *b < f.blamed);
+        if let Some(blamed) = blamed.filter(earlier) {
             first = Some(TooFar {
                 jump: Some(jump),
                 blamed,
@@ -117,23 +118,14 @@ pub(crate) fn check(
             }
         }
         match origin {
-            Origin::Kept(old) => {
-                if let Some(blamed) = check_kept(insns, layout, old, pos) {
-                    blame(old, blamed);
-                }
-            }
+            Origin::Kept(old) => blame(old, check_kept(insns, layout, old, pos)),
             Origin::Patch(edit, k) => {
                 // Until it is replaced, the old insn has to fit, with what is in front of it patched.
                 if k == 0 && !edit.prepends() && reaches_back(&insns[edit.idx as usize]) {
-                    if let Some(blamed) = check_kept(insns, layout, edit.idx, pos) {
-                        blame(edit.idx, blamed);
-                    }
+                    blame(edit.idx, check_kept(insns, layout, edit.idx, pos));
                 }
-                if let Some(blamed) =
-                    check_patch(layout, edit, k, pos, &log.patch(edit)[k as usize])
-                {
-                    blame(edit.idx, blamed);
-                }
+                let insn = &log.patch(edit)[k as usize];
+                blame(edit.idx, check_patch(layout, edit, k, pos, insn));
             }
         }
         Ok(())

@@ -85,7 +85,7 @@ impl Host {
     /// nothing has changed.
     pub(crate) fn session(&mut self, log: &Log) -> Result<(), Failure> {
         let layout = Layout::new(log)?;
-        reach::check(&self.insns, &layout, || false)?;
+        reach::check(&self.insns, &layout, &mut || false)?;
         let outcome = self.apply(&layout)?;
         self.insns.truncate(layout.new_len() as usize);
         self.linfo.truncate(outcome.linfo as usize);
