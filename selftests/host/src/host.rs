@@ -81,8 +81,8 @@ impl Host {
         }
     }
 
-    /// Applies the edits of `log`, as a session does. If an allocation fails, or the log is refused,
-    /// nothing has changed.
+    /// Applies the edits of `log`, as a session does. If an allocation fails, or the log is
+    /// refused, nothing has changed.
     pub(crate) fn session(&mut self, log: &Log) -> Result<(), Failure> {
         let layout = Layout::new(log)?;
         reach::check(&self.insns, &layout, &mut || false)?;
