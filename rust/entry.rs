@@ -84,8 +84,8 @@ pub(crate) fn into_raw(session: KBox<Session>) -> *mut bindings::bpf_patcher {
 ///
 /// # Safety
 ///
-/// `p` is what [`into_raw`] returned, its session has not ended, and no other reference to it is in use
-/// during `'a`.
+/// `p` is what [`into_raw`] returned, its session has not ended, and no other reference to it is in
+/// use during `'a`.
 unsafe fn session<'a>(p: *mut bindings::bpf_patcher) -> &'a mut Session {
     // SAFETY: As the caller promises.
     unsafe { &mut *p.cast::<Session>() }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All edits of a log at once: plan, allocate, change. Nothing has changed if one of the first two fails,
-//! and the third does not.
+//! All edits of a log at once: plan, allocate, change. Nothing has changed if one of the first two
+//! fails, and the third does not.
 
 use super::{
     engine::{
@@ -34,8 +34,9 @@ use kernel::{
 ///
 /// # Errors
 ///
-/// [`Failure::TooFar`] if a jump no longer fits, which the verifier's log tells; `ENOMEM`; `EINTR` if the
-/// loading process is being killed; `E2BIG` if the program becomes too long. Nothing has changed then.
+/// [`Failure::TooFar`] if a jump no longer fits, which the verifier's log tells; `ENOMEM`; `EINTR`
+/// if the loading process is being killed; `E2BIG` if the program becomes too long. Nothing has
+/// changed then.
 pub(crate) fn linearize(view: &mut View, log: &Log, room: u32) -> Result<(), Failure> {
     let start = Instant::<Monotonic>::now();
     let result = apply(view, log, room);
@@ -55,8 +56,8 @@ pub(crate) fn check(view: &View, log: &Log) -> Result<(), Failure> {
 /// Returns where each insn goes, if all of `log` can be done.
 fn plan<'a>(view: &View, log: &'a Log) -> Result<Layout<'a>, Failure> {
     let layout = Layout::new(log)?;
-    let aborts = || view.may_abort() && must_abort();
-    reach::check(view.insns(), &layout, aborts).inspect_err(|failure| {
+    let mut aborts = || view.may_abort() && must_abort();
+    reach::check(view.insns(), &layout, &mut aborts).inspect_err(|failure| {
         if let Some(idx) = failure.blamed() {
             view.report_range(idx);
         }
@@ -67,7 +68,8 @@ fn plan<'a>(view: &View, log: &'a Log) -> Result<Layout<'a>, Failure> {
 fn apply(view: &mut View, log: &Log, room: u32) -> Result<(), Failure> {
     let layout = plan(view, log)?;
 
-    // Allocate. The program comes last: it may move, which is no change only if nothing fails afterwards.
+    // Allocate. The program comes last: it may move, which is no change only if nothing fails
+    // afterwards.
     let mut new_aux = match view.program(layout.old_len()).verified {
         Some(verified) => NewAux::new(&verified.aux, &layout)?,
         None => NewAux::default(),

@@ -2,8 +2,8 @@
 
 //! Linear-time instruction patching for the BPF verifier.
 //!
-//! A rewrite pass of the verifier opens a session with its first edit, records its edits while it walks
-//! over the program as it stands, and has all of them applied by one linearize. The C side is
+//! A rewrite pass of the verifier opens a session with its first edit, records its edits while it
+//! walks over the program as it stands, and has all of them applied by one linearize. The C side is
 //! [`include/linux/bpf_patcher.h`](srctree/include/linux/bpf_patcher.h).
 //!
 //! - `entry`: what C calls,
@@ -14,8 +14,9 @@
 //! - `verify`: the same once more, by the kernel's own functions, and a comparison,
 //! - `mode`, `stats`: the module's parameter and counters.
 //!
-//! `entry` and `view` are the boundary to C. They hold all `unsafe` code but that of `verify::shadow`,
-//! which calls the kernel's own functions, and single calls in `mode` and `verify::dump`.
+//! `entry` and `view` are the boundary to C. They hold all `unsafe` code but that of
+//! `verify::shadow`, which calls the kernel's own functions, and single calls in `mode` and
+//! `verify::dump`.
 
 use kernel::prelude::*;
 

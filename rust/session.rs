@@ -29,10 +29,11 @@ use kernel::{
     }, //
 };
 
-/// One call in so many that records an edit is timed, and counts for all: to read the clock takes longer
-/// than to record an edit.
+/// One call in so many that records an edit is timed, and counts for all: to read the clock takes
+/// longer than to record an edit.
 ///
-/// A prime, so that the calls in which an array grows, at powers of two, are timed as often as others.
+/// A prime, so that the calls in which an array grows, at powers of two, are timed as often as
+/// others.
 const SAMPLE: u64 = 61;
 
 /// What C knows as `struct bpf_patcher`.
@@ -91,8 +92,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `ERANGE` if a jump no longer fits, which the verifier's log tells; `EINTR` if the loading
-    /// process is being killed; `E2BIG` if the program becomes too long. Nothing has changed then.
+    /// `ENOMEM`; `ERANGE` if a jump no longer fits, which the verifier's log tells; `EINTR` if the
+    /// loading process is being killed; `E2BIG` if the program becomes too long. Nothing has
+    /// changed then.
     pub(crate) fn linearize(&mut self) -> Result {
         let (view, log) = (&mut self.view, &self.log);
         let result = match self.verify {

@@ -51,8 +51,8 @@ counters! {
     record_ns,
     /// Nanoseconds spent in linearize.
     linearize_ns,
-    /// Most bytes a session had allocated at a time: its log, its tables, and what replaces the program
-    /// and its aux data.
+    /// Most bytes a session had allocated at a time: its log, its tables, and what replaces the
+    /// program and its aux data.
     alloc_peak,
     /// Calls that failed with `-ENOMEM`.
     fail_enomem,

@@ -50,15 +50,16 @@ unsafe fn slice<'a, T>(ptr: *mut T, n: u32) -> &'a mut [T] {
 
 /// Returns the bytes of a C structure that was made of zeroed memory.
 ///
-/// What is between its fields has a value too: it is only ever copied as a whole, byte by byte, by us as
-/// by C's structure assignments. Were it not, two equal structures could seem to differ, but not the other
-/// way round.
+/// What is between its fields has a value too: it is only ever copied as a whole, byte by byte, by
+/// us as by C's structure assignments. Were it not, two equal structures could seem to differ, but
+/// not the other way round.
 pub(crate) fn bytes<T: Zeroable>(v: &T) -> &[u8] {
     // SAFETY: Every byte is initialised, see above.
     unsafe { core::slice::from_raw_parts(core::ptr::from_ref(v).cast(), size_of::<T>()) }
 }
 
-/// Returns the array behind a pointer of C's, and its length. An empty array has none to free: null.
+/// Returns the array behind a pointer of C's, and its length. An empty array has none to free:
+/// null.
 fn into_raw<T>(array: Array<T>) -> (*mut T, u32) {
     if array.is_empty() {
         return (core::ptr::null_mut(), 0);
@@ -68,11 +69,11 @@ fn into_raw<T>(array: Array<T>) -> (*mut T, u32) {
     (ptr, len as u32)
 }
 
-/// Lets others run; to be called now and then in long loops. Returns whether the loading process is being
-/// killed.
+/// Lets others run; to be called now and then in long loops. Returns whether the loading process is
+/// being killed.
 pub(crate) fn must_abort() -> bool {
-    // SAFETY: Sessions are used by the task that loads a program, in process context and without a lock
-    // that forbids to sleep.
+    // SAFETY: Sessions are used by the task that loads a program, in process context and without a
+    // lock that forbids to sleep.
     unsafe { bindings::bpf_rewrite_must_abort() }
 }
 
@@ -80,16 +81,18 @@ pub(crate) fn must_abort() -> bool {
 ///
 /// # Invariants
 ///
-/// - `prog` is a program that only the task that loads it changes, and that it leaves to us until the
-///   session ends. Its `aux` is valid and stays the same when the program moves.
-/// - `env` is null or the verifier's environment of `prog`, with `subprog_cnt + 1` subprogs and, if it has
-///   `aux_slots`, `prog->len` of them, from `kvmalloc` as `aux_added` is. Otherwise it has `prog->len`
-///   entries in `insn_aux_data`. The counts in both structures are those of their arrays.
-/// - Other CPUs may read `aux` itself and the entries of `poke_tab`, once the maps of tail calls know them
-///   (`map_poke_track()` at the end of `bpf_do_misc_fixups()`), and the values of insn arrays. So there are
-///   no references to these: fields are accessed one by one, by pointers. Nobody reads the fields that we
-///   write, except the values of insn arrays, which whoever has the map's file descriptor may read at any
-///   time, as with stock: they are written word by word, so that such a reader gets old or new ones.
+/// - `prog` is a program that only the task that loads it changes, and that it leaves to us until
+///   the session ends. Its `aux` is valid and stays the same when the program moves.
+/// - `env` is null or the verifier's environment of `prog`, with `subprog_cnt + 1` subprogs and, if
+///   it has `aux_slots`, `prog->len` of them, from `kvmalloc` as `aux_added` is. Otherwise it has
+///   `prog->len` entries in `insn_aux_data`. The counts in both structures are those of their
+///   arrays.
+/// - Other CPUs may read `aux` itself and the entries of `poke_tab`, once the maps of tail calls
+///   know them (`map_poke_track()` at the end of `bpf_do_misc_fixups()`), and the values of insn
+///   arrays. So there are no references to these: fields are accessed one by one, by pointers.
+///   Nobody reads the fields that we write, except the values of insn arrays, which whoever has the
+///   map's file descriptor may read at any time, as with stock: they are written word by word, so
+///   that such a reader gets old or new ones.
 /// - All else that `env` and `aux` point to, other CPUs do not know yet.
 pub(crate) struct View {
     prog: *mut bindings::bpf_prog,
@@ -145,8 +148,8 @@ impl Positions for Outside {
         // SAFETY: By the type invariants.
         let cnt = unsafe { (*self.env).insn_array_map_cnt };
         for i in 0..cnt as usize {
-            // SAFETY: By the type invariants, there are so many maps, and the verifier holds a reference on
-            // each. It is frozen, and no other program may use it.
+            // SAFETY: By the type invariants, there are so many maps, and the verifier holds a
+            // reference on each. It is frozen, and no other program may use it.
             let (values, len) = unsafe {
                 let map = (*self.env).insn_array_maps[i];
                 (bindings::bpf_insn_array_values(map), (*map).max_entries)
@@ -233,8 +236,8 @@ impl View {
         &mut self.outside
     }
 
-    /// Is linearize to give up when the loading process is being killed? Not for a program that the kernel
-    /// made itself.
+    /// Is linearize to give up when the loading process is being killed? Not for a program that the
+    /// kernel made itself.
     pub(crate) fn may_abort(&self) -> bool {
         !self.env.is_null()
     }
@@ -253,8 +256,8 @@ impl View {
     ///
     /// `ENOMEM`; `E2BIG` if the program's pages were too many to count. The program is as before.
     pub(crate) fn reserve(&mut self, len: u32) -> Result<usize> {
-        // SAFETY: By the type invariants. If the program moves, the old one is freed and `prog->aux` knows
-        // the new one.
+        // SAFETY: By the type invariants. If the program moves, the old one is freed and
+        // `prog->aux` knows the new one.
         let prog = from_err_ptr(unsafe { bindings::bpf_patcher_reserve(self.prog, len) })?;
         let moved = prog != self.prog;
         // SAFETY: It is the same program.
@@ -269,13 +272,14 @@ impl View {
     /// Frees what the aux data of insns that are to be removed owns.
     pub(crate) fn clear_aux(&mut self, idx: u32, cnt: u32) {
         if !self.env.is_null() {
-            // SAFETY: By the type invariants; the insns are in the program, whose length is less than 2^31.
+            // SAFETY: By the type invariants; the insns are in the program, whose length is less
+            // than 2^31.
             unsafe { bindings::bpf_clear_insn_aux_data(self.env, idx as i32, cnt as i32) };
         }
     }
 
-    /// Returns a function that tells whether an insn of this program defines a 32-bit subregister, which
-    /// then is zero-extended.
+    /// Returns a function that tells whether an insn of this program defines a 32-bit subregister,
+    /// which then is zero-extended.
     pub(crate) fn zero_extends(&self) -> impl Fn(&Insn) -> bool + use<> {
         let prog = self.prog;
         move |insn: &Insn| {
@@ -284,8 +288,8 @@ impl View {
         }
     }
 
-    /// Returns the program and what goes with it, with all the insns that stand, and `room` insns at least,
-    /// for which there is room.
+    /// Returns the program and what goes with it, with all the insns that stand, and `room` insns
+    /// at least, for which there is room.
     pub(crate) fn program(&mut self, room: u32) -> Program<'_> {
         let (len, env, prog_aux) = (self.len(), self.env, self.outside.prog_aux);
         // SAFETY: By the type invariants, and as the caller has made room.
@@ -300,7 +304,8 @@ impl View {
             };
         }
 
-        // SAFETY: By the type invariants. `func_info_aux` has as many entries as `func_info` if any.
+        // SAFETY: By the type invariants. `func_info_aux` has as many entries as `func_info` if
+        // any.
         let verified = unsafe {
             Verified {
                 aux: Aux {

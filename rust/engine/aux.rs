@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Auxiliary data, what the verifier knows about each insn: `adjust_insn_aux_data()` for all edits of
-//! a session.
+//! Auxiliary data, what the verifier knows about each insn: `adjust_insn_aux_data()` for all edits
+//! of a session.
 //!
-//! The entry of an edited insn goes to the last insn of its group, which stands for the old one. Only
-//! its `indirect_target` goes to the first. The other insns of the group have been seen if the old one
-//! was, and know nothing else. Whether an insn zero-extends is found out anew for each of the group.
+//! The entry of an edited insn goes to the last insn of its group, which stands for the old one.
+//! Only its `indirect_target` goes to the first. The other insns of the group have been seen if the
+//! old one was, and know nothing else. Whether an insn zero-extends is found out anew for each of
+//! the group.
 //!
 //! No entry moves, at 136 bytes each. A table has the slot of each insn's entry: see
-//! `bpf_insn_aux()` in [`include/linux/bpf_verifier.h`](srctree/include/linux/bpf_verifier.h). Insns
-//! that an edit adds share the eight entries that they can have. Only an insn that refers to a subprog
-//! gets its own, as `jit_subprogs()` writes to it.
+//! `bpf_insn_aux()` in [`include/linux/bpf_verifier.h`](srctree/include/linux/bpf_verifier.h).
+//! Insns that an edit adds share the eight entries that they can have. Only an insn that refers to
+//! a subprog gets its own, as `jit_subprogs()` writes to it.
 
 use super::{
     abi::{
@@ -42,8 +43,8 @@ pub(crate) fn fill_added(entry: &mut InsnAux, bits: u32) {
 ///
 /// # Invariants
 ///
-/// Slots are those of `entries` and then of `added`, of which the first [`SHARED`] are shared ones if
-/// there are any.
+/// Slots are those of `entries` and then of `added`, of which the first [`SHARED`] are shared ones
+/// if there are any.
 pub(crate) struct Aux<'a> {
     /// Those of the insns that the verifier has seen.
     pub(crate) entries: &'a mut [InsnAux],
@@ -76,8 +77,8 @@ impl Aux<'_> {
         }
     }
 
-    /// Fills `new` for the new program `insns`, and the entries of edited insns. `zero_extends` tells
-    /// whether an insn defines a 32-bit subregister. Returns how many slots were written.
+    /// Fills `new` for the new program `insns`, and the entries of edited insns. `zero_extends`
+    /// tells whether an insn defines a 32-bit subregister. Returns how many slots were written.
     pub(crate) fn rewrite(
         &mut self,
         new: &mut NewAux,

@@ -51,8 +51,8 @@ fn compact(insns: &mut [Insn], layout: &Layout<'_>) -> (u32, u64) {
     (to as u32, moved)
 }
 
-/// Makes room for what is added and puts it there, from the end: `len` insns, without those removed,
-/// become `layout.new_len()`. Returns how many insns were written.
+/// Makes room for what is added and puts it there, from the end: `len` insns, without those
+/// removed, become `layout.new_len()`. Returns how many insns were written.
 fn expand(insns: &mut [Insn], layout: &Layout<'_>, len: u32) -> u64 {
     let log = layout.log();
     let mut written = 0;

@@ -34,11 +34,11 @@ pub(crate) enum Origin<'a> {
 ///
 /// # Invariants
 ///
-/// - `new_idx` has `len + 1` entries, which ascend and are less than 2^31. Entry `i` is the index, in
-///   the new program, of the first insn of what stands for old insn `i`: of its group, or of the next
-///   insn that stays if it is removed. The last entry is the length of the new program.
-/// - `entered` is empty unless the log removes more than one insn at a time, and has an entry for each
-///   old insn then.
+/// - `new_idx` has `len + 1` entries, which ascend and are less than 2^31. Entry `i` is the index,
+///   in the new program, of the first insn of what stands for old insn `i`: of its group, or of the
+///   next insn that stays if it is removed. The last entry is the length of the new program.
+/// - `entered` is empty unless the log removes more than one insn at a time, and has an entry for
+///   each old insn then.
 ///
 /// # Examples
 ///
@@ -98,8 +98,8 @@ impl<'a> Layout<'a> {
             longest_run = longest_run.max(group.end() - group.idx());
         }
         layout.push_kept(old..len, &mut new)?;
-        // INVARIANT: One entry was pushed for each old insn, and this one. Entries are sums of lengths
-        // that together are less than 2^31.
+        // INVARIANT: One entry was pushed for each old insn, and this one. Entries are sums of
+        // lengths that together are less than 2^31.
         abi::push(&mut layout.new_idx, new)?;
         if longest_run > 1 {
             layout.enter_runs()?;
@@ -117,10 +117,10 @@ impl<'a> Layout<'a> {
 
     /// Fills `entered`, in one sweep from the end.
     ///
-    /// A reference to the first insn of a removed run leads to the insn behind the run. One further in
-    /// keeps its distance from the first, as in `bpf_remove_insns()`, which takes `cnt` from nothing:
-    /// to old insn `t` of a run of `cnt`, it leads where one to `t + cnt` leads. That may be in a run
-    /// again, or behind the end of the program.
+    /// A reference to the first insn of a removed run leads to the insn behind the run. One further
+    /// in keeps its distance from the first, as in `bpf_remove_insns()`, which takes `cnt` from
+    /// nothing: to old insn `t` of a run of `cnt`, it leads where one to `t + cnt` leads. That may
+    /// be in a run again, or behind the end of the program.
     fn enter_runs(&mut self) -> Result {
         let len = self.old_len();
         abi::extend(&mut self.entered, &self.new_idx[..len as usize])?;
@@ -170,9 +170,9 @@ impl<'a> Layout<'a> {
         old < self.old_len() && self.start(old) == self.start(old + 1)
     }
 
-    /// Returns the new index of what a call of old insn `target`, or its address, leads to: the first
-    /// insn of its group. What points out of the program, as nothing verified does, keeps its distance
-    /// from the program.
+    /// Returns the new index of what a call of old insn `target`, or its address, leads to: the
+    /// first insn of its group. What points out of the program, as nothing verified does, keeps its
+    /// distance from the program.
     pub(crate) fn call_target(&self, target: i64) -> i64 {
         let len = i64::from(self.old_len());
         match u32::try_from(target) {
@@ -190,8 +190,8 @@ impl<'a> Layout<'a> {
         self.call_target(target) + self.skipped_len(target)
     }
 
-    /// Returns the new index of what a jump to the body of old insn `target` leads to: behind all that
-    /// is put in front of it.
+    /// Returns the new index of what a jump to the body of old insn `target` leads to: behind all
+    /// that is put in front of it.
     pub(crate) fn body_target(&self, target: i64) -> i64 {
         let group = self.group_at(target);
         self.call_target(target) + group.map_or(0, |g| g.prefix_len().into())
@@ -223,7 +223,8 @@ impl<'a> Layout<'a> {
         })
     }
 
-    /// Calls `f` for each insn of the new program, in order, with its index and where it comes from.
+    /// Calls `f` for each insn of the new program, in order, with its index and where it comes
+    /// from.
     ///
     /// # Errors
     ///

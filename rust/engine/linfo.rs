@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Line info, an array that ascends by `insn_off`: `bpf_adj_linfo()` and `bpf_adj_linfo_after_remove()`
-//! for all edits of a session.
+//! Line info, an array that ascends by `insn_off`: `bpf_adj_linfo()` and
+//! `bpf_adj_linfo_after_remove()` for all edits of a session.
 //!
-//! An entry moves with its insn, to the first insn of the group. The entries of removed insns go, except
-//! the last one of a run: the next insn that stays takes it, if it has none of its own.
+//! An entry moves with its insn, to the first insn of the group. The entries of removed insns go,
+//! except the last one of a run: the next insn that stays takes it, if it has none of its own.
 
 use super::{
     abi::{

@@ -70,8 +70,8 @@ impl Edit {
 /// # Invariants
 ///
 /// - Each edit lies within the program.
-/// - Edits ascend by index. No two overlap, except that insns which are put in front of an insn come
-///   before what replaces it, if anything does.
+/// - Edits ascend by index. No two overlap, except that insns which are put in front of an insn
+///   come before what replaces it, if anything does.
 ///
 /// # Examples
 ///
@@ -174,8 +174,8 @@ impl Log {
             .map(|edits| Group { edits })
     }
 
-    /// Returns the group of insn `idx`, if that insn was edited. A removed insn is of the group of the
-    /// first insn of its run only.
+    /// Returns the group of insn `idx`, if that insn was edited. A removed insn is of the group of
+    /// the first insn of its run only.
     pub(crate) fn group_of(&self, idx: u32) -> Option<Group<'_>> {
         let first = self.edits.partition_point(|e| e.idx < idx);
         let last = self.edits.partition_point(|e| e.idx <= idx);

@@ -2,10 +2,10 @@
 
 //! The engine: applies all edits of a session to a program at once, in linear time.
 //!
-//! It works on slices and knows nothing of C, sessions or statistics. The order is: record edits in a
-//! [`Log`](log::Log), compute their [`Layout`](layout::Layout), check that references still
-//! [reach](reach::check), allocate ([`NewAux`](aux::NewAux)), then change the [`Program`]. Nothing fails
-//! from there on.
+//! It works on slices and knows nothing of C, sessions or statistics. The order is: record edits in
+//! a [`Log`](log::Log), compute their [`Layout`](layout::Layout), check that references still
+//! [reach](reach::check), allocate ([`NewAux`](aux::NewAux)), then change the [`Program`]. Nothing
+//! fails from there on.
 //!
 //! # Example
 //!
@@ -20,20 +20,21 @@
 //! 5: exit
 //! ```
 //!
-//! The log has two arrays. The edits are `(0, Replace, 0..2)`, `(2, Prepend, 2..3)`, `(3, Remove 1)`:
-//! insn index, kind, and where the edit's patch is in the pool. The pool is `r0 = 10; r0 = 11; r0 = 20`.
+//! The log has two arrays. The edits are `(0, Replace, 0..2)`, `(2, Prepend, 2..3)` and
+//! `(3, Remove 1)`: insn index, kind, and where the edit's patch is in the pool. The pool is
+//! `r0 = 10; r0 = 11; r0 = 20`.
 //!
-//! The layout is the table from old to new indices, a prefix sum over the edits. It has the first insn
-//! of what stands for each old insn, and the length of the new program at its end. Insn 3 is removed, so
-//! that it has the index of the next insn that stays:
+//! The layout is the table from old to new indices, a prefix sum over the edits. It has the first
+//! insn of what stands for each old insn, and the length of the new program at its end. Insn 3 is
+//! removed, so that it has the index of the next insn that stays:
 //!
 //! ```text
 //! old   0  1  2  3  4  5  end
 //! new   0  2  3  5  5  6  7
 //! ```
 //!
-//! The new program. The jump from 1 to 4 is now one from 2 to 5, two insns ahead; the one from 4 to 0 is
-//! one from 5 to 0:
+//! The new program. The jump from 1 to 4 is now one from 2 to 5, two insns ahead; the one from 4 to
+//! 0 is one from 5 to 0:
 //!
 //! ```text
 //! 0: r0 = 10
@@ -54,8 +55,8 @@
 //! - [`layout`]: where each insn goes,
 //! - [`reference`]: which insns refer to others,
 //! - [`reach`]: do references still fit, and who is to blame,
-//! - [`insns`], [`relocate`], [`aux`], [`linfo`], [`subprog`], [`positions`]: one for each thing that
-//!   moves, with a function `rewrite`,
+//! - [`insns`], [`relocate`], [`aux`], [`linfo`], [`subprog`], [`positions`]: one for each thing
+//!   that moves, with a function `rewrite`,
 //! - [`abi`]: the kernel's types and allocator.
 
 pub(crate) mod abi;
@@ -115,13 +116,14 @@ pub(crate) struct Outcome {
 }
 
 impl Program<'_> {
-    /// Applies the edits of `layout`, for which [`reach::check`] has passed. `new_aux` was allocated for
-    /// this program and layout. `zero_extends` tells whether an insn defines a 32-bit subregister, which
-    /// is zero-extended then.
+    /// Applies the edits of `layout`, for which [`reach::check`] has passed. `new_aux` was
+    /// allocated for this program and layout. `zero_extends` tells whether an insn defines a 32-bit
+    /// subregister, which is zero-extended then.
     ///
     /// # Panics
     ///
-    /// If an array is shorter than it has to be, or has an index that the old program does not have.
+    /// If an array is shorter than it has to be, or has an index that the old program does not
+    /// have.
     pub(crate) fn rewrite(
         self,
         layout: &Layout<'_>,

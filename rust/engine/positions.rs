@@ -2,12 +2,13 @@
 
 //! Positions of insns that others keep: poke descriptors, insn arrays.
 //!
-//! Another CPU may read them at any time. So the engine never holds them as a slice: their owner reads
-//! and writes one position at a time.
+//! Another CPU may read them at any time. So the engine never holds them as a slice: their owner
+//! reads and writes one position at a time.
 
 use super::layout::Layout;
 
-/// What an insn array has in place of a removed insn: `INSN_DELETED` of kernel/bpf/bpf_insn_array.c.
+/// What an insn array has in place of a removed insn: `INSN_DELETED` of
+/// kernel/bpf/bpf_insn_array.c.
 pub(crate) const INSN_DELETED: u32 = u32::MAX;
 
 /// All positions of insns of one program that are kept outside of it, by kind.
@@ -27,9 +28,9 @@ pub(crate) trait Positions {
 ///
 /// If a poke descriptor is about an insn that the old program does not have.
 pub(crate) fn rewrite(positions: &mut dyn Positions, layout: &Layout<'_>) {
-    // A tail call moves to the last insn of its group, which stands for it, as in adjust_poke_descs().
-    // None is removed: descriptors are added by the pass that the session belongs to, or by one behind
-    // the removals.
+    // A tail call moves to the last insn of its group, which stands for it, as in
+    // adjust_poke_descs(). None is removed: descriptors are added by the pass that the session
+    // belongs to, or by one behind the removals.
     positions.poke(&mut |idx| layout.start(idx + 1).saturating_sub(1));
     // A value moves to the first insn of the group, as in bpf_insn_array_adjust().
     positions.insn_arrays(&mut |off| {

@@ -3,12 +3,12 @@
 //! Does every reference still fit its field, and if not, which insn is to blame?
 //!
 //! Stock applies edits one by one, from the front, and refuses the first after which some reference
-//! does not fit. The verifier's log names the insn of that edit. Here all edits are known at once, so
-//! this module finds the edit that stock would have refused.
+//! does not fit. The verifier's log names the insn of that edit. Here all edits are known at once,
+//! so this module finds the edit that stock would have refused.
 //!
-//! For example, insn 0 jumps 32 765 insns ahead, and insns 3, 7, 11 and 20 become two insns each. With
-//! stock the jump is 32 766 insns long after the first edit and 32 767, the most that 16 bits hold,
-//! after the second. The third does not fit: insn 11 is to blame. The fourth is never made.
+//! For example, insn 0 jumps 32 765 insns ahead, and insns 3, 7, 11 and 20 become two insns each.
+//! With stock the jump is 32 766 insns long after the first edit and 32 767, the most that 16 bits
+//! hold, after the second. The third does not fit: insn 11 is to blame. The fourth is never made.
 
 use super::{
     abi::Insn,
@@ -32,8 +32,8 @@ pub(crate) const POLL: u32 = 1 << 16;
 /// A reference that does not fit its field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TooFar {
-    /// The old insn that has the reference, or whose patch has it. `None` if that is not known, as the
-    /// kernel's own functions do not tell.
+    /// The old insn that has the reference, or whose patch has it. `None` if that is not known, as
+    /// the kernel's own functions do not tell.
     pub(crate) jump: Option<u32>,
     /// The old insn whose edit is the first to make it too far.
     pub(crate) blamed: u32,
@@ -87,7 +87,7 @@ impl From<Error> for Failure {
 pub(crate) fn check(
     insns: &[Insn],
     layout: &Layout<'_>,
-    mut aborts: impl FnMut() -> bool,
+    aborts: &mut dyn FnMut() -> bool,
 ) -> Result<(), Failure> {
     if aborts() {
         return Err(EINTR.into());
@@ -99,8 +99,9 @@ pub(crate) fn check(
 
     let log = layout.log();
     let mut first: Option<TooFar> = None;
-    let mut blame = |jump: u32, blamed: u32| {
-        if first.is_none_or(|f| blamed < f.blamed) {
+    let mut blame = |jump: u32, blamed: Option<u32>| {
+        let earlier = |b: &u32| first.is_none_or(|f| *b < f.blamed);
+        if let Some(blamed) = blamed.filter(earlier) {
             first = Some(TooFar {
                 jump: Some(jump),
                 blamed,
@@ -117,23 +118,15 @@ pub(crate) fn check(
             }
         }
         match origin {
-            Origin::Kept(old) => {
-                if let Some(blamed) = check_kept(insns, layout, old, pos) {
-                    blame(old, blamed);
-                }
-            }
+            Origin::Kept(old) => blame(old, check_kept(insns, layout, old, pos)),
             Origin::Patch(edit, k) => {
-                // Until it is replaced, the old insn has to fit, with what is in front of it patched.
+                // Until it is replaced, the old insn has to fit, with what is in front of it
+                // patched.
                 if k == 0 && !edit.prepends() && reaches_back(&insns[edit.idx as usize]) {
-                    if let Some(blamed) = check_kept(insns, layout, edit.idx, pos) {
-                        blame(edit.idx, blamed);
-                    }
+                    blame(edit.idx, check_kept(insns, layout, edit.idx, pos));
                 }
-                if let Some(blamed) =
-                    check_patch(layout, edit, k, pos, &log.patch(edit)[k as usize])
-                {
-                    blame(edit.idx, blamed);
-                }
+                let insn = &log.patch(edit)[k as usize];
+                blame(edit.idx, check_patch(layout, edit, k, pos, insn));
             }
         }
         Ok(())
@@ -155,22 +148,23 @@ fn check_kept(insns: &[Insn], layout: &Layout<'_>, old: u32, pos: u32) -> Option
     let r = Reference::of(insn)?;
     let distance = r.distance(insn);
     let target = i64::from(old) + 1 + distance;
-    // Where jumps skip what is put in front of an insn, stock first aims a backward jump in front of
-    // it, then redirects it. Both distances must fit. Nothing behind the insn has been patched by then.
+    // Where jumps skip what is put in front of an insn, stock first aims a backward jump in front
+    // of it, then redirects it. Both distances must fit. Nothing behind the insn has been patched
+    // by then.
     let in_front = distance - layout.skipped_len(target);
     let fits = r.fits(in_front) && r.fits(kept_distance(layout, old, pos, insn, r));
     (!fits).then(|| blamed(layout, old, target, distance))
 }
 
-/// Returns the insn to blame if the reference of insn `k` of the patch of `edit`, now at `pos`, does
-/// not fit.
+/// Returns the insn to blame if the reference of insn `k` of the patch of `edit`, now at `pos`,
+/// does not fit.
 fn check_patch(layout: &Layout<'_>, edit: &Edit, k: u32, pos: u32, insn: &Insn) -> Option<u32> {
     let r = Reference::of(insn)?;
     if r.fits(patch_distance(layout, edit, k, pos, insn, r)) {
         return None;
     }
-    // Stock patches front to back: earlier edits are already in place, and later edits at this index
-    // will follow this one.
+    // Stock patches front to back: earlier edits are already in place, and later edits at this
+    // index will follow this one.
     let distance = r.distance(insn);
     let end = pos - k + edit.len + u32::from(edit.prepends());
     let distance_then = distance + i64::from(layout.start(edit.idx + 1) - end);
@@ -182,8 +176,8 @@ fn check_patch(layout: &Layout<'_>, edit: &Edit, k: u32, pos: u32, insn: &Insn) 
     }
 }
 
-/// Returns the first insn whose edit makes the jump from old insn `old` to old insn `target` too far.
-/// `distance` is the jump's, before the edits between the two.
+/// Returns the first insn whose edit makes the jump from old insn `old` to old insn `target` too
+/// far. `distance` is the jump's, before the edits between the two.
 fn blamed(layout: &Layout<'_>, old: u32, target: i64, distance: i64) -> u32 {
     let len = layout.old_len();
     let target = u32::try_from(target).map_or(0, |t| t.min(len));

@@ -2,9 +2,9 @@
 
 //! Which insns refer to other insns, and by which field.
 //!
-//! The same set as in `bpf_adj_branches()` of kernel/bpf/core.c: jumps, calls of subprogs, addresses of
-//! subprogs. A may_goto counts as a jump. An indirect jump and a tail call refer to no insn: their
-//! `off` is 0 and means nothing.
+//! The same set as in `bpf_adj_branches()` of kernel/bpf/core.c: jumps, calls of subprogs,
+//! addresses of subprogs. A may_goto counts as a jump. An indirect jump and a tail call refer to no
+//! insn: their `off` is 0 and means nothing.
 
 use super::abi::Insn;
 use kernel::bindings;

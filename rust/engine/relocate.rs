@@ -7,12 +7,12 @@
 //! - In an insn that stays, it is to old insn `T`. It leads to what stands for `T` now.
 //! - In a patch, it is to the patch itself. It stays as it is.
 //! - In a patch, it is to an old insn. The patch was written as if no other edit was made: what is
-//!   behind it is as many insns further away as the patch adds. That is undone, and then the reference
-//!   leads to what stands for that insn now.
+//!   behind it is as many insns further away as the patch adds. That is undone, and then the
+//!   reference leads to what stands for that insn now.
 //!
-//! For example, insn 1 of 5 becomes `a; if r1 == 0 goto +2; b`, which adds two insns. The jump is the
-//! patch's insn 1 and leads to insn 1 + 1 + 1 + 2 = 5 of a program of which only insn 1 was patched,
-//! which is old insn 3. If old insn 2 grows by one as well, the jump's distance becomes 3.
+//! For example, insn 1 of 5 becomes `a; if r1 == 0 goto +2; b`, which adds two insns. The jump is
+//! the patch's insn 1 and leads to insn 1 + 1 + 1 + 2 = 5 of a program of which only insn 1 was
+//! patched, which is old insn 3. If old insn 2 grows by one as well, the jump's distance becomes 3.
 
 use super::{
     abi::Insn,
@@ -40,8 +40,8 @@ pub(crate) fn kept_distance(
     let old = i64::from(old);
     let target = old + 1 + r.distance(insn);
     let to = match r.is_jump {
-        // A jump to itself stays one, whatever is put in front of it. So does a jump that becomes one,
-        // as all between it and its target is removed.
+        // A jump to itself stays one, whatever is put in front of it. So does a jump that becomes
+        // one, as all between it and its target is removed.
         true if target == old => return -1,
         true if layout.shrinks && layout.call_target(target) == layout.call_target(old) => {
             return -1
@@ -52,8 +52,8 @@ pub(crate) fn kept_distance(
     to - i64::from(pos) - 1
 }
 
-/// Returns the old insn that the reference of insn `k` of the patch of `edit` is to, or `None` if it
-/// is to the patch itself.
+/// Returns the old insn that the reference of insn `k` of the patch of `edit` is to, or `None` if
+/// it is to the patch itself.
 pub(crate) fn patch_target(edit: &Edit, k: u32, distance: i64) -> Option<i64> {
     let start = i64::from(edit.idx);
     let added = match edit.kind {
@@ -71,8 +71,8 @@ pub(crate) fn patch_target(edit: &Edit, k: u32, distance: i64) -> Option<i64> {
     }
 }
 
-/// Returns the distance in the new program for the reference `r` of insn `k` of the patch of `edit`,
-/// now at `pos`.
+/// Returns the distance in the new program for the reference `r` of insn `k` of the patch of
+/// `edit`, now at `pos`.
 pub(crate) fn patch_distance(
     layout: &Layout<'_>,
     edit: &Edit,

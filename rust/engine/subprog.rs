@@ -19,16 +19,16 @@ pub(crate) struct Left {
     pub(crate) func_info: u32,
 }
 
-/// Copies an entry to the front of its array, if the array has it: byte by byte, padding too, as mode
-/// verify compares bytes.
+/// Copies an entry to the front of its array, if the array has it: byte by byte, padding too, as
+/// mode verify compares bytes.
 fn move_entry<T: Copy>(array: &mut [T], from: usize, to: usize) {
     if from < array.len() {
         array.copy_within(from..=from, to);
     }
 }
 
-/// Moves `subprogs`, whose last entry marks the end of the program, and drops those of which no insn
-/// stays. `func_info` and `func_info_aux` are empty or have an entry for each subprog.
+/// Moves `subprogs`, whose last entry marks the end of the program, and drops those of which no
+/// insn stays. `func_info` and `func_info_aux` are empty or have an entry for each subprog.
 ///
 /// # Panics
 ///

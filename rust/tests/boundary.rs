@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn a_second_patcher() {
-        // A complete one: if the module's own registration has failed, this is it until it is dropped.
+        // A complete one: if the module's own registration has failed, this is it until it is
+        // dropped.
         let second = entry::Registration::new(this_module::<crate::Patcher>());
         assert_eq!(second.err(), Some(EBUSY));
     }

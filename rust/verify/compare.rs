@@ -27,7 +27,8 @@ pub(crate) struct Difference {
     pub(crate) what: &'static CStr,
     /// Index into it, of insns if it has to do with them.
     pub(crate) idx: usize,
-    /// What is there, with us and with stock, if it is a position that is kept outside of the program.
+    /// What is there, with us and with stock, if it is a position that is kept outside of the
+    /// program.
     pub(crate) positions: Option<(u32, u32)>,
 }
 
@@ -77,7 +78,8 @@ fn same_linfo(a: &LineInfo, b: &LineInfo) -> bool {
     key(a) == key(b)
 }
 
-/// Returns the first difference between what stands and what the kernel's own functions made of the copy.
+/// Returns the first difference between what stands and what the kernel's own functions made of the
+/// copy.
 pub(crate) fn first_difference(view: &mut View, shadow: &mut Shadow) -> Option<Difference> {
     let (ours_len, stock_len) = (view.len(), shadow.view.len());
     differ_program(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which insns refer to others: once more, apart from the engine, so that what the engine gets wrong is not
-//! got wrong here too.
+//! Which insns refer to others: once more, apart from the engine, so that what the engine gets
+//! wrong is not got wrong here too.
 //!
 //! Written after `bpf_adj_branches()`, with numbers of its own.
 

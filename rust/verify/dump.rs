@@ -49,9 +49,9 @@ fn pass_name(pass: u32) -> &'static str {
 /// An insn, or none, after a pass.
 struct Shown<'a>(Option<&'a Insn>, u32);
 
-/// May the kernel's log have `imm` of an insn? A distance, always. From the misc fixups on, nothing else:
-/// they put addresses of the kernel into programs, and blinding puts secret constants there. Before, a
-/// `ld_imm64` may have an address; its second half has no opcode.
+/// May the kernel's log have `imm` of an insn? A distance, always. From the misc fixups on, nothing
+/// else: they put addresses of the kernel into programs, and blinding puts secret constants there.
+/// Before, a `ld_imm64` may have an address; its second half has no opcode.
 fn may_show_imm(pass: u32, insn: &Insn) -> bool {
     match Refers::of(insn) {
         Some(Refers::JumpByImm | Refers::SubprogByImm) => true,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mode `verify`: each session is done once more, on a copy, by the functions that apply edits at once, and
-//! the results are compared. If they differ, the program gets what the kernel's own functions made of it.
+//! Mode `verify`: each session is done once more, on a copy, by the functions that apply edits at
+//! once, and the results are compared. If they differ, the program gets what the kernel's own
+//! functions made of it.
 //!
 //! - `shadow`: the copy, and the kernel's own functions,
 //! - `replay`: the edits of a log, one by one,

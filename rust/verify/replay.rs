@@ -2,9 +2,9 @@
 
 //! The edits of a log, done one by one as a pass does them without a session.
 //!
-//! A pass then knows where insns are, and what jumps look like, when it makes a patch. A log has indices and
-//! distances of the program that the session began with instead. Both are turned into what the pass would
-//! have seen. Nothing here is shared with the engine but the log.
+//! A pass then knows where insns are, and what jumps look like, when it makes a patch. A log has
+//! indices and distances of the program that the session began with instead. Both are turned into
+//! what the pass would have seen. Nothing here is shared with the engine but the log.
 
 use super::{
     decode::Refers,
@@ -30,8 +30,8 @@ use kernel::prelude::*;
 
 /// Where the insns of the program that the session began with are by now.
 struct Places {
-    /// Of insn `i`, with what is in front of it; one more for the end. A removed insn is where the next one
-    /// is.
+    /// Of insn `i`, with what is in front of it; one more for the end. A removed insn is where the
+    /// next one is.
     start: Array<u32>,
     /// How many insns are in front of insn `i`.
     prefix: Array<u32>,
@@ -119,11 +119,11 @@ pub(crate) fn replay(shadow: &mut Shadow, log: &Log) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lets the references out of `patch`, the one of `edit`, which will be at `at`, lead to where their targets
-/// are by now.
+/// Lets the references out of `patch`, the one of `edit`, which will be at `at`, lead to where
+/// their targets are by now.
 ///
-/// A reference leads out of the patch if it leads in front of the first insn, or behind the last one: of the
-/// patch or, if the old insn stays, of both.
+/// A reference leads out of the patch if it leads in front of the first insn, or behind the last
+/// one: of the patch or, if the old insn stays, of both.
 fn aim(places: &Places, edit: &Edit, at: u32, patch: &mut [Insn]) -> Result<(), Failure> {
     let len = patch.len() as i64;
     let (group_len, to_body) = match edit.kind {

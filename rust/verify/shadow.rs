@@ -47,8 +47,8 @@ extern "C" {
 ///
 /// # Invariants
 ///
-/// `env` is what `bpf_patcher_shadow_create` returned. `view` is of `env.prog` and, if the program is a
-/// verified one, `env`.
+/// `env` is what `bpf_patcher_shadow_create` returned. `view` is of `env.prog` and, if the program
+/// is a verified one, `env`.
 pub(crate) struct Shadow {
     env: *mut bindings::bpf_verifier_env,
     pub(crate) view: View,
@@ -85,15 +85,15 @@ impl Shadow {
         // INVARIANT: As said.
         Ok(Self {
             env,
-            // SAFETY: The copy is as `View` wants it, and lives as long as we do. Its insn arrays are those
-            // of the program that was copied, which nobody changes meanwhile.
+            // SAFETY: The copy is as `View` wants it, and lives as long as we do. Its insn arrays
+            // are those of the program that was copied, which nobody changes meanwhile.
             view: unsafe { View::new(prog, verified) },
             arrays,
         })
     }
 
-    /// Gives `view`, which shares its insn arrays with the copy, back the values that were there when the
-    /// copy was made, and keeps those that are there now.
+    /// Gives `view`, which shares its insn arrays with the copy, back the values that were there
+    /// when the copy was made, and keeps those that are there now.
     pub(crate) fn put_arrays_back(&mut self, view: &mut View) {
         let mut kept = self.arrays.iter_mut();
         view.positions()
@@ -122,8 +122,9 @@ impl Shadow {
         Ok(())
     }
 
-    /// Puts `patch` in place of insn `at`, by `bpf_patch_insn_data()` or, for a program that was not
-    /// verified, by `bpf_patch_insn_single()`. `idx` is the insn's index in the program that was copied.
+    /// Puts `patch` in place of insn `at`, by `bpf_patch_insn_data()` or, for a program that was
+    /// not verified, by `bpf_patch_insn_single()`. `idx` is the insn's index in the program that
+    /// was copied.
     ///
     /// # Errors
     ///
@@ -148,8 +149,8 @@ impl Shadow {
         self.patched(idx, prog)
     }
 
-    /// Puts all of `patch` but its last insn in front of insn `at`, by `bpf_prepend_insn_data()`; that last
-    /// one is room for a copy of the insn. `idx` as for [`Shadow::patch`].
+    /// Puts all of `patch` but its last insn in front of insn `at`, by `bpf_prepend_insn_data()`;
+    /// that last one is room for a copy of the insn. `idx` as for [`Shadow::patch`].
     ///
     /// # Errors
     ///
@@ -169,7 +170,8 @@ impl Shadow {
             true => bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND,
             false => 0,
         };
-        // SAFETY: By the type invariants; `at` is an insn's, and `patch` has room for one more than `cnt`.
+        // SAFETY: By the type invariants; `at` is an insn's, and `patch` has room for one more than
+        // `cnt`.
         let prog = unsafe {
             bindings::bpf_prepend_insn_data(self.env, at, patch.as_mut_ptr(), cnt, flags)
         };
@@ -183,7 +185,8 @@ impl Shadow {
             unsafe { self.view.set_prog(prog) };
             return Ok(());
         }
-        // SAFETY: By the type invariants. Of all that can fail, only a jump that is too far is logged.
+        // SAFETY: By the type invariants. Of all that can fail, only a jump that is too far is
+        // logged.
         if unsafe { (*self.env).log.end_pos } > 0 {
             return Err(too_far(idx));
         }

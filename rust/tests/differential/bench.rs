@@ -198,8 +198,8 @@ impl Bench {
         self.patched(unsafe { bindings::bpf_patch_insn_data(self.env, at, patch.as_ptr(), len) })
     }
 
-    /// Does `bpf_prepend_insn_data()` put all but the last of `patch`, which is room for one more, in front
-    /// of insn `at`?
+    /// Does `bpf_prepend_insn_data()` put all but the last of `patch`, which is room for one more,
+    /// in front of insn `at`?
     pub(crate) fn prepend_as_stock(&mut self, at: u32, patch: &mut [Insn], flags: u32) -> bool {
         let (insns, cnt) = (patch.as_mut_ptr(), patch.len() as u32 - 1);
         // SAFETY: By the type invariants; `at` is an insn's.

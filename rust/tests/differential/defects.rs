@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel's own functions got wrong: one test for each defect of Documentation/stock-defects.md that
-//! can be seen here, which the first patches of the series fix. A session has it right, and so have these
-//! functions. Programs that show the defects through bpf(2) are the loader's `defects`.
+//! What the kernel's own functions got wrong: one test for each defect of
+//! Documentation/stock-defects.md that can be seen here, which the first patches of the series fix.
+//! A session has it right, and so have these functions. Programs that show the defects through
+//! bpf(2) are the loader's `defects`.
 
 use super::{
     super::engine::harness::*,

@@ -163,8 +163,8 @@ impl Source<'_> {
         log.record(idx, Kind::Replace { to_body }, &buf[..cnt as usize])
     }
 
-    /// Records removals. The first insn of a subprog goes with the whole of it, or first of what goes
-    /// of its front.
+    /// Records removals. The first insn of a subprog goes with the whole of it, or first of what
+    /// goes of its front.
     pub(super) fn removals(&mut self, log: &mut Log) -> Result {
         let len = self.program.insns.len() as u32;
         let is_start = |s: &Self, idx| s.starts().is_some_and(|v| v.iter().any(|p| p.start == idx));

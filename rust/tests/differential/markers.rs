@@ -59,8 +59,8 @@ fn edits_of(log: &Log, idx: u32) -> &[Edit] {
     &edits[first..last]
 }
 
-/// The old insn that a reference to old insn `target` means by now. `None` if that insn is inside of a
-/// run that goes as one.
+/// The old insn that a reference to old insn `target` means by now. `None` if that insn is inside
+/// of a run that goes as one.
 fn next_kept(log: &Log, mut target: u32) -> Option<u32> {
     while let Some(run) = removal_of(log, target) {
         if target != run.idx {
@@ -79,8 +79,8 @@ enum Landing {
     Body,
 }
 
-/// The marker of the insn of `new` that a reference to old insn `target` has to reach. `None` if that
-/// is not to be told: all behind it is gone, or it is inside of a run that goes as one.
+/// The marker of the insn of `new` that a reference to old insn `target` has to reach. `None` if
+/// that is not to be told: all behind it is gone, or it is inside of a run that goes as one.
 fn wanted(old: &[Insn], log: &Log, target: i64, landing: Landing) -> Option<u32> {
     let target = next_kept(log, u32::try_from(target).ok()?)?;
     let insn = old.get(target as usize)?;
@@ -132,8 +132,8 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Checks that each insn of `old` that stays with the edits of `log`, and each that these bring along, refers
-/// in `new` to what it has to.
+/// Checks that each insn of `old` that stays with the edits of `log`, and each that these bring
+/// along, refers in `new` to what it has to.
 pub(super) fn references_reach(old: &[Insn], new: &[Insn], log: &Log) -> Result<bool> {
     let places = Places::new(new)?;
     Ok(kept_reach(old, log, &places) && patches_reach(old, log, &places))

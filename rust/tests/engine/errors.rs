@@ -82,9 +82,9 @@ mod tests {
         let mut log = Log::new(2);
         replace(&mut log, 0, &[mov(1), mov(2)])?;
         let layout = Layout::new(&log)?;
-        let result = reach::check(&insns, &layout, || true);
+        let result = reach::check(&insns, &layout, &mut || true);
         assert_eq!(result, Err(Failure::Other(EINTR)));
-        assert_eq!(reach::check(&insns, &layout, || false), Ok(()));
+        assert_eq!(reach::check(&insns, &layout, &mut || false), Ok(()));
         Ok(())
     }
 
@@ -98,7 +98,7 @@ mod tests {
         let mut polls = 0;
         let mut check = |kill: u32| {
             polls = 0;
-            let result = reach::check(&insns, &layout, || {
+            let result = reach::check(&insns, &layout, &mut || {
                 polls += 1;
                 polls == kill
             });

@@ -241,7 +241,7 @@ impl Case {
         let mut log = Log::new(self.insns.len() as u32);
         record(&mut log)?;
         let layout = Layout::new(&log)?;
-        reach::check(&self.insns, &layout, || false).map_err(Failure::error)?;
+        reach::check(&self.insns, &layout, &mut || false).map_err(Failure::error)?;
 
         let mut new_aux = NewAux::new(&self.all_aux(), &layout)?;
         let new_len = layout.new_len() as usize;

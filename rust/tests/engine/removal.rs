@@ -168,8 +168,9 @@ mod tests {
 
     #[test]
     fn references_into_removed_runs_that_follow_each_other() -> Result {
-        // To insn 3, the second of a run of 3: on to insn 6, the second of the next run of 3, and on to
-        // insn 9. To insn 4, the third: on to 7 and 10, behind the program, and as far behind it then.
+        // To insn 3, the second of a run of 3: on to insn 6, the second of the next run of 3, and
+        // on to insn 9. To insn 4, the third: on to 7 and 10, behind the program, and as far behind
+        // it then.
         let far = |to: i32, from: i32| func(to - from - 1);
         let ([a0, a1], [b0, b1]) = (far(3, 0), far(4, 9));
         let insns = [

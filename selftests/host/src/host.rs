@@ -81,11 +81,11 @@ impl Host {
         }
     }
 
-    /// Applies the edits of `log`, as a session does. If an allocation fails, or the log is refused,
-    /// nothing has changed.
+    /// Applies the edits of `log`, as a session does. If an allocation fails, or the log is
+    /// refused, nothing has changed.
     pub(crate) fn session(&mut self, log: &Log) -> Result<(), Failure> {
         let layout = Layout::new(log)?;
-        reach::check(&self.insns, &layout, || false)?;
+        reach::check(&self.insns, &layout, &mut || false)?;
         let outcome = self.apply(&layout)?;
         self.insns.truncate(layout.new_len() as usize);
         self.linfo.truncate(outcome.linfo as usize);

@@ -5,8 +5,8 @@
 //!
 //! Each insn has an id. What a reference leads to is not kept as a distance but by name: an insn of
 //! the program that the session began with, or an id. Distances are written back when the session
-//! ends. All numbers of the instruction set are spelled out here, so that nothing is shared with the
-//! engine but the types.
+//! ends. All numbers of the instruction set are spelled out here, so that nothing is shared with
+//! the engine but the types.
 //!
 //! What happens is what kernel/bpf/core.c and kernel/bpf/fixups.c do, with the exceptions of
 //! Documentation/design.md.
@@ -166,8 +166,8 @@ impl Model {
         }
     }
 
-    /// Does the edits in this order. Changes nothing if a reference does not fit: in the end, or, in
-    /// a session that removes nothing, after some edit.
+    /// Does the edits in this order. Changes nothing if a reference does not fit: in the end, or,
+    /// in a session that removes nothing, after some edit.
     pub(crate) fn session(&mut self, edits: &[Edit]) -> Result<(), TooFar> {
         let mut next = self.clone();
         next.begin();

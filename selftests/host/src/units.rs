@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What neither KUnit suites nor random cases tell: numbers that only statistics see, and limits that
-//! no program of a test reaches.
+//! What neither KUnit suites nor random cases tell: numbers that only statistics see, and limits
+//! that no program of a test reaches.
 
 use crate::{
     engine::{

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Arrays whose growth may fail: rust/kernel/alloc/kvec.rs. They grow as the kernel's do, and one can
-//! have an allocation fail.
+//! Arrays whose growth may fail: rust/kernel/alloc/kvec.rs. They grow as the kernel's do, and one
+//! can have an allocation fail.
 
 mod fail;
 mod vec;

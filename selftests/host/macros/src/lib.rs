@@ -12,7 +12,8 @@ pub fn kunit_tests(_suite: TokenStream, module: TokenStream) -> TokenStream {
     tokens
 }
 
-/// Bindings derive it for every type. Which types may be zeroed is told in `kernel::zeroable`, as few are.
+/// Bindings derive it for every type. Which types may be zeroed is told in `kernel::zeroable`, as
+/// few are.
 #[proc_macro_derive(MaybeZeroable)]
 pub fn maybe_zeroable(_item: TokenStream) -> TokenStream {
     TokenStream::new()

@@ -83,8 +83,8 @@ fn target(b: &mut Bytes<'_>, at: u32, len: u32) -> i64 {
         far @ 228..=249 if at + u32::from(far - 228) >= 0x7fff => {
             (at + u32::from(far - 228) - 0x7fff).into()
         }
-        // Out of the program, as in nothing verified. Not in long ones: there, nothing that is in the
-        // program is out of reach before edits.
+        // Out of the program, as in nothing verified. Not in long ones: there, nothing that is in
+        // the program is out of reach before edits.
         250 | 251 if len > 0x7fff => b.below(len).into(),
         250 => -1 - i64::from(b.below(4)),
         251 => i64::from(len + b.below(4)),
