@@ -45,7 +45,11 @@ configure() {
 compile() {
 	kind=$1 source=$2 build=$3
 	touch "$build/.bpf-patcher.start"
-	kmake -j"$JOBS"
+	case $kind in
+	# With it come the bindings.
+	um-no-*) kmake -j"$JOBS" prepare && kmake -j"$JOBS" kernel/bpf/ ;;
+	*) kmake -j"$JOBS" ;;
+	esac
 }
 dispatch_step "$@"
 
@@ -53,8 +57,9 @@ kind=${1:-um}
 case $kind in
 um) variant=patched name="patched kernel" ;;
 um-stock) variant=stock name="unpatched kernel" ;;
+um-no-net | um-no-syscall) variant=patched name="objects of the series (${kind#um-})" ;;
 vm | vm-lean | vm-interp) variant=patched name="virtual machine's kernel ($kind)" ;;
-*) die "usage: kernel.sh um|um-stock|vm|vm-lean|vm-interp" ;;
+*) die "usage: kernel.sh um|um-stock|um-no-net|um-no-syscall|vm|vm-lean|vm-interp" ;;
 esac
 
 lock_cache

@@ -90,11 +90,13 @@ kernel_version() {
 
 # config_fragments KIND: our part of a kernel's configuration; the kernel has to take every line of it.
 # The kinds are um, patched User-mode Linux; um-stock, the same unpatched; vm, the patched kernel as the
-# kernel's BPF CI has it; vm-lean, vm without debugging; and vm-interp, vm-lean with the interpreter.
+# kernel's BPF CI has it; vm-lean, vm without debugging; and vm-interp, vm-lean with the interpreter. Of
+# um-no-net and um-no-syscall only the objects that the series touches are compiled.
 config_fragments() {
 	case $1 in
 	um-stock) printf '%s\n' "$TOP"/configs/{uml,stock}.config ;;
 	um) printf '%s\n' "$TOP"/configs/{uml,patcher}.config ;;
+	um-no-*) echo "$TOP/configs/${1#um-}.config" ;;
 	vm) echo "$TOP/selftests/vm/vm.config" ;;
 	vm-lean) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean}.config ;;
 	vm-interp) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean,-interp}.config ;;
@@ -122,8 +124,8 @@ kernel_stamp() {
 	case $1 in
 	um-stock) echo stock ;;
 	um) echo "$(series_stamp) $(module_stamp)" ;;
-	# The module is built outside of it.
-	vm*) series_stamp ;;
+	# The module is built outside of it, or not at all.
+	vm* | um-no-*) series_stamp ;;
 	esac
 }
 
