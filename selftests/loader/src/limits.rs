@@ -6,7 +6,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -96,13 +96,25 @@ fn available() -> io::Result<u64> {
         .ok_or_else(|| io::Error::other("/proc/meminfo has no MemAvailable"))
 }
 
-/// Runs a victim and kills it after `delay`. Returns whether it was killed, and how long that took.
-fn kill_after(delay: Duration) -> io::Result<(bool, Duration)> {
-    let mut child = Command::new("/proc/self/exe")
+/// Starts a process that loads the program that is to be killed.
+fn start_victim() -> io::Result<Child> {
+    Command::new("/proc/self/exe")
         .arg("victim")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .spawn()?;
+        .spawn()
+}
+
+/// How long a victim takes that is not killed.
+fn unkilled() -> io::Result<Duration> {
+    let start = Instant::now();
+    start_victim()?.wait()?;
+    Ok(start.elapsed())
+}
+
+/// Runs a victim and kills it after `delay`. Returns whether it was killed, and how long that took.
+fn kill_after(delay: Duration) -> io::Result<(bool, Duration)> {
+    let mut child = start_victim()?;
     sleep(delay);
     let start = Instant::now();
     child.kill()?;
@@ -141,9 +153,7 @@ fn killed(switch: &mut Switch) -> io::Result<bool> {
         let (whole, first, kills) = match mode {
             Mode::Stock => (STOCK, Duration::ZERO, KILLS_STOCK),
             _ => {
-                let start = Instant::now();
-                victim()?;
-                let whole = start.elapsed();
+                let whole = unkilled()?.min(unkilled()?);
                 // The program is verified first.
                 (whole, whole * 3 / 5, KILLS_PATCHER)
             }
