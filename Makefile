@@ -8,7 +8,7 @@
 #   CMD='<command>'            for `make vm`: run it there, and end with its status; without it there is a shell
 #   KIND=vm|vm-lean|vm-interp  for `make vm`: the CI's configuration, the same without debugging, or that with the interpreter
 #   MODE=<mode>                for `make vm`: patcher, stock or verify; none loads no module
-#   FULL=1                     `make run` also runs the ladder's slow stock rows (about 12 minutes)
+#   FULL=1                     `make run` also runs the ladder's slow rows in mode stock (many minutes)
 #   BPF_PATCHER_CACHE=<dir>    where everything heavy is kept
 #   JOBS=<n>                   parallel jobs
 #   SESSIONS=<n> SEED=<n>      for `make kunit`: random sessions to compare with stock
@@ -17,7 +17,7 @@ FULL ?=
 INITRD ?=
 ARGS ?=
 CMD ?=
-# As it is: a dollar sign is the command's.
+# Not expanded: a dollar sign is the command's.
 override CMD := $(value CMD)
 KIND ?= vm
 MODE ?=
@@ -27,7 +27,7 @@ export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME CMD MODE ON
 RUN := @setpriv --pdeathsig TERM --
 
 .DEFAULT_GOAL := help
-# The scripts share one cache and parallelise their own work.
+# The scripts share one cache, and run their own work in parallel.
 .NOTPARALLEL:
 
 .PHONY: help
@@ -37,74 +37,74 @@ help: ## this list
 
 .PHONY: run
 run: ## boot a kernel with the patcher, load programs in both modes, print the table; results in results/
-	$(RUN) scripts/run.sh
+	$(RUN) scripts/run/demo.sh
 
 .PHONY: test
 test: ## every check; ends with a line `N passed, N failed, N skipped`
-	$(RUN) scripts/test.sh
+	$(RUN) scripts/run/test.sh
 
 .PHONY: kunit
 kunit: ## the engine's KUnit suites in the User-mode Linux kernel
-	$(RUN) scripts/kunit.sh
+	$(RUN) scripts/run/kunit.sh
 
 .PHONY: planted
-planted: ## plants a fault in each adjuster, one at a time: mode verify has to notice, and dump it
-	$(RUN) scripts/planted.sh
+planted: ## plant a fault in each part of the engine, one at a time: mode verify has to notice it
+	$(RUN) scripts/run/planted.sh
 
 .PHONY: fuzz
 fuzz: ## libFuzzer on the engine, on the host, against a naive model; TIME=60, 30m or 2h
-	$(RUN) scripts/fuzz.sh
+	$(RUN) scripts/run/fuzz.sh
 
 .PHONY: coverage
-coverage: ## how much of the engine the host's tests reach; fails below 95 % of the lines
-	$(RUN) scripts/coverage.sh
+coverage: ## how much of the engine the host's tests reach; fails below 95 % of its lines
+	$(RUN) scripts/run/coverage.sh
 
 .PHONY: mutants
-mutants: ## changes the engine in small ways, one at a time: the host's tests have to notice
-	$(RUN) scripts/mutants.sh
+mutants: ## change the engine in small ways, one at a time: the host's tests have to notice
+	$(RUN) scripts/run/mutants.sh
 
 .PHONY: uml
-uml: ## boot that kernel: make uml INITRD=<cpio> ARGS='...' (ARGS go to its init)
+uml: ## boot that kernel: make uml INITRD=<cpio> ARGS='...' (for its init); status: N of a line `@exit N`, or 0
 	@test -n '$(INITRD)' || { echo "error: pass INITRD=<cpio>, for instance: make uml INITRD=my.cpio.gz ARGS='-v'" >&2; exit 1; }
-	$(RUN) scripts/kernel.sh um
-	$(RUN) scripts/uml.sh "$$(scripts/where.sh uml)" '$(INITRD)' $(ARGS)
+	$(RUN) scripts/build/kernel.sh um
+	$(RUN) scripts/run/uml.sh "$$(scripts/setup/where.sh uml)" '$(INITRD)' $(ARGS)
 
 .PHONY: vm
 vm: ## boot the CI's kernel in QEMU, with the module: a shell in the kernel's test suites, or CMD='...'
-	$(RUN) scripts/vm.sh '$(KIND)'
+	$(RUN) scripts/run/vm.sh '$(KIND)'
 
 .PHONY: selftests
 selftests: ## the kernel's own test suites in every mode, in virtual machines, compared with stock (many hours)
-	$(RUN) scripts/selftests.sh
+	$(RUN) scripts/run/selftests.sh
 
 .PHONY: where
 where: ## the cached artefacts, `name path` a line, - for what is not there
-	$(RUN) scripts/where.sh
+	$(RUN) scripts/setup/where.sh
 
 .PHONY: toolroot
 toolroot: ## create the tool root: compilers and tools in a Debian of their own
-	$(RUN) scripts/toolroot.sh
+	$(RUN) scripts/setup/toolroot.sh
 
 .PHONY: kernel
 kernel: ## build the patched User-mode Linux kernel
-	$(RUN) scripts/kernel.sh um
+	$(RUN) scripts/build/kernel.sh um
 
 .PHONY: module
 module: ## build the module for one's own patched kernel: make module KDIR=<its build directory>
-	$(RUN) scripts/module.sh
+	$(RUN) scripts/build/module.sh
 
 .PHONY: install
 install: ## build that module and put it where modprobe finds it; INSTALL_MOD_PATH=<dir> as in the kernel's build
-	$(RUN) scripts/module.sh install
+	$(RUN) scripts/build/module.sh install
 
 .PHONY: fmt
-fmt: ## format the Rust sources
-	$(RUN) scripts/fmt.sh
+fmt: ## format the Rust sources and the shell scripts
+	$(RUN) scripts/build/fmt.sh
 
 .PHONY: clean
 clean: ## remove results and builds; the tool root and the sources stay
-	$(RUN) scripts/clean.sh
+	$(RUN) scripts/setup/clean.sh
 
 .PHONY: distclean
 distclean: ## remove the whole cache too
-	$(RUN) scripts/clean.sh all
+	$(RUN) scripts/setup/clean.sh all

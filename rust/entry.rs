@@ -22,7 +22,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// Version of the contract that this code is written for. scripts/module.sh reads it too.
+/// Version of the contract that this code is written for. scripts/lib/paths.sh reads it too.
 const CONTRACT: u32 = 2;
 const _: () = assert!(
     bindings::BPF_PATCHER_VERSION == CONTRACT,

@@ -3,10 +3,10 @@
 #
 # Both kernels build without a compiler warning; so do the loader, the programs and the initramfs.
 
-# shellcheck source=scripts/lib.sh
-source "$(dirname "$0")/../lib.sh"
+# shellcheck source=scripts/lib/common.sh
+source "$(dirname "$0")/../lib/common.sh"
 
-run "$TOP/scripts/kernel.sh" um
-run "$TOP/scripts/kernel.sh" um-stock
-run "$TOP/scripts/initramfs.sh"
+run "$TOP/scripts/build/kernel.sh" um
+run "$TOP/scripts/build/kernel.sh" um-stock
+run "$TOP/scripts/build/initramfs.sh"
 echo "patched and unpatched kernel, loader, programs"

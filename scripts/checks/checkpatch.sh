@@ -3,10 +3,11 @@
 #
 # The series passes the kernel's own checkpatch.pl: no errors, no warnings; its stricter CHECKs are shown.
 #
-# FILE_PATH_CHANGES only asks whether a new file needs a line in MAINTAINERS: kernel/bpf/ and include/linux/bpf* are there.
+# FILE_PATH_CHANGES asks whether a new file needs a line in MAINTAINERS; kernel/bpf/ and
+# include/linux/bpf* have one.
 
-# shellcheck source=scripts/paths.sh
-source "$(dirname "$0")/../paths.sh"
+# shellcheck source=scripts/lib/paths.sh
+source "$(dirname "$0")/../lib/paths.sh"
 
 source=$(stock_source_path)
 series=$(series_path "$source")
@@ -17,7 +18,7 @@ mapfile -d '' -t patches < <(find "$series" -name '*.patch' -print0 | sort -z)
 }
 cd "$source"
 status=0
-out=$(run "$TOP/scripts/inroot.sh" perl scripts/checkpatch.pl --strict --terse --show-types --color=never --ignore=FILE_PATH_CHANGES \
+out=$(run "$TOP/scripts/setup/inroot.sh" perl scripts/checkpatch.pl --strict --terse --show-types --color=never --ignore=FILE_PATH_CHANGES \
 	"${patches[@]}" 2>&1) || status=$?
 echo "$out"
 errors=$(grep -cE ': (ERROR|WARNING):' <<<"$out" || true)
@@ -26,6 +27,6 @@ checks=$(grep -cE ': CHECK:' <<<"$out" || true)
 	echo "$errors errors or warnings in ${#patches[@]} patches"
 	exit 1
 }
-# Terse, it is silent about clean patches; with remarks it fails and counts them.
+# With --terse it is silent about clean patches. With remarks it fails and counts them.
 ((status == 0)) || grep -q 'total: ' <<<"$out" || die "checkpatch.pl did not run"
 echo "${#patches[@]} patches, $checks checks"

@@ -1,19 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What stock gets wrong (Documentation/stock-defects.md) shows on the unpatched kernel and in mode stock, and not with the patcher.
+# What is wrong in an unpatched kernel (Documentation/stock-defects.md) shows there, and is right on
+# the patched one in modes stock, patcher and verify: the first patches of the series fix it.
 
-# shellcheck source=scripts/paths.sh
-source "$(dirname "$0")/../paths.sh"
+# shellcheck source=scripts/lib/boot.sh
+source "$(dirname "$0")/../lib/boot.sh"
 
-run "$TOP/scripts/kernel.sh" um
-run "$TOP/scripts/kernel.sh" um-stock
-run "$TOP/scripts/initramfs.sh"
-mkdir -p "$TOP/results"
-for kernel in uml uml-stock; do
-	log=$TOP/results/defects-$kernel.log
-	run "$TOP/scripts/uml.sh" "$("$TOP/scripts/where.sh" "$kernel")" "$(initramfs_path)" defects >"$log" ||
-		die "a defect does not show, or the patcher has it too; log: $log"
-	grep '^# ' "$log"
-done
-sed -nE 's/^@json .*"defects":([0-9]+).*$/\1 defects show in stock only/p' "$log" | tail -n 1
+boot_prepare um um-stock
+# A defect may make the unpatched kernel warn.
+UML_APPEND="quiet kunit.enable=0" boot_loader um-stock defects-unpatched defects --expect shows ||
+	die "a defect does not show on the unpatched kernel; log: $(log_path defects-unpatched)"
+boot_loader um defects-patched defects --expect right ||
+	die "a defect shows on the patched kernel; log: $(log_path defects-patched)"
+echo "$(json_number defects-unpatched shows) show on the unpatched kernel," \
+	"$(json_number defects-patched right) times right on the patched one"

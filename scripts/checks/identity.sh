@@ -1,18 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# On the patched kernel, both modes give the same programs: a short ladder, hand-made ones, the real ones.
+# On the patched kernel, both modes give the same programs: a short ladder, small programs written by
+# hand, those of the kernel's selftests.
 
-# shellcheck source=scripts/paths.sh
-source "$(dirname "$0")/../paths.sh"
+# shellcheck source=scripts/lib/boot.sh
+source "$(dirname "$0")/../lib/boot.sh"
 
-run "$TOP/scripts/kernel.sh" um
-run "$TOP/scripts/initramfs.sh"
-mkdir -p "$TOP/results"
-log=$TOP/results/identity.log
+boot_prepare um
 status=0
-UML_APPEND="quiet kunit.enable=0 panic_on_warn=1" \
-	run "$TOP/scripts/uml.sh" "$("$TOP/scripts/where.sh" uml)" "$(initramfs_path)" identity >"$log" || status=$?
-grep -E '^# |"identical":false|"summary"' "$log" || true
-((status == 0)) || die "the modes differ, or nothing was rewritten (status $status); log: $log"
-sed -nE 's/^@json .*"good":([0-9]+).*$/\1 programs identical in both modes/p' "$log" | tail -n 1
+boot_loader um identity identity || status=$?
+grep -E '"identical":false|"summary"' "$(log_path identity)" || true
+((status == 0)) || die "the modes differ, or nothing was rewritten (status $status); log: $(log_path identity)"
+echo "$(json_number identity good) programs identical in both modes"

@@ -3,7 +3,7 @@
 #
 # The engine's KUnit suites pass.
 
-# shellcheck source=scripts/lib.sh
-source "$(dirname "$0")/../lib.sh"
+# shellcheck source=scripts/lib/common.sh
+source "$(dirname "$0")/../lib/common.sh"
 
-run "$TOP/scripts/kunit.sh"
+run "$TOP/scripts/run/kunit.sh"

@@ -1,20 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What must not take long, being killed while a program is rewritten, and what is said when a jump no longer fits.
+# Loads that must not take long, loads that are killed while a program is rewritten, and what the
+# kernel says when a jump no longer fits.
 
-# shellcheck source=scripts/paths.sh
-source "$(dirname "$0")/../paths.sh"
+# shellcheck source=scripts/lib/boot.sh
+source "$(dirname "$0")/../lib/boot.sh"
 
-run "$TOP/scripts/kernel.sh" um
-run "$TOP/scripts/initramfs.sh"
-mkdir -p "$TOP/results"
-log=$TOP/results/limits.log
-UML_APPEND="quiet kunit.enable=0 panic_on_warn=1" \
-	run "$TOP/scripts/uml.sh" "$("$TOP/scripts/where.sh" uml)" "$(initramfs_path)" limits >"$log" || {
-	grep '^# ' "$log" || true
-	die "something took too long or was left behind; log: $log"
-}
-grep '^# ' "$log"
+boot_prepare um
+boot_loader um limits limits || die "something took too long or was left behind; log: $(log_path limits)"
 awk '/^# killed in mode/ { killed += $6; if ($11 > most) most = $11 }
-	END { print killed " loads killed in the middle, gone within " most " ms; refusals alike; nops in linear time" }' "$log"
+	END { print killed " loads killed in the middle, gone within " most " ms; refusals alike; nops in linear time" }' \
+	"$(log_path limits)"

@@ -3,14 +3,14 @@
 #
 # The module has no clippy warnings.
 #
-# CLIPPY=1 changes every Rust command line of a kernel build and may change its code, so that the cached build must not
-# be made with it. Clippy runs with the very command that kbuild recorded for the object, its outputs put elsewhere.
+# The cached build cannot be made with CLIPPY=1, which changes every Rust command line and may change the
+# code. So clippy runs with the command that kbuild recorded for the object, and writes elsewhere.
 
-# shellcheck source=scripts/paths.sh
-source "$(dirname "$0")/../paths.sh"
+# shellcheck source=scripts/lib/paths.sh
+source "$(dirname "$0")/../lib/paths.sh"
 
 lock_cache
-run "$TOP/scripts/kernel.sh" um
+run "$TOP/scripts/build/kernel.sh" um
 build=$(kernel_path um)
 dir=$(partial_dir clippy)
 seen=0
@@ -22,7 +22,7 @@ while IFS= read -r -d '' file; do
 	command=${command//\$(pound)/#}
 	command=${command%%;*}
 	command=$(sed -E "s#(^| )rustc #\1clippy-driver #; s#--emit=(dep-info|obj|metadata)=[^ ]*##g; s#--out-dir [^ ]*##" <<<"$command")
-	(cd "$build" && run "$TOP/scripts/inroot.sh" env RUSTC_BOOTSTRAP=1 CLIPPY_CONF_DIR="$(patched_source_path)" \
+	(cd "$build" && run "$TOP/scripts/setup/inroot.sh" env RUSTC_BOOTSTRAP=1 CLIPPY_CONF_DIR="$(patched_source_path)" \
 		sh -c "$command --out-dir '$dir' --emit=metadata -D warnings") ||
 		die "clippy has something to say about the module"
 	seen=$((seen + 1))

@@ -1,19 +1,24 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# `make module` refuses a kernel that it cannot be built for, in one line that says what to do, and builds nothing.
+# `make module` refuses a kernel that the module cannot be built for, in one line that says what to
+# do, and builds nothing.
 
-# shellcheck source=scripts/lib.sh
-source "$(dirname "$0")/../lib.sh"
+# shellcheck source=scripts/lib/paths.sh
+source "$(dirname "$0")/../lib/paths.sh"
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/bpf-patcher.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 count=0
+ours=$(contract_version)
+other=$((ours + 1))
+# header VERSION: a kernel with that version of the contract.
+header() { printf '#define BPF_PATCHER_VERSION\t%d\n' "$1" >"$dir/include/linux/bpf_patcher.h"; }
 
-# refused PATTERN: one line, which matches, and a status that is not 0.
+# refused TEXT: module.sh fails and prints one line, which has TEXT.
 refused() {
 	local output
-	! output=$(KDIR=$dir run "$TOP/scripts/module.sh" 2>&1) || die "module.sh took a kernel that it has to refuse ($1)"
+	! output=$(KDIR=$dir run "$TOP/scripts/build/module.sh" 2>&1) || die "module.sh took a kernel that it has to refuse ($1)"
 	[[ $(wc -l <<<"$output") == 1 && $output == error:*$1* ]] || die "expected one line with '$1', got: $output"
 	echo "$output"
 	count=$((count + 1))
@@ -23,10 +28,10 @@ refused "is not a configured kernel build directory"
 touch "$dir/Makefile" "$dir/.config" "$dir/Kbuild"
 refused "lacks include/linux/bpf_patcher.h"
 mkdir -p "$dir/include/linux"
-printf '#define BPF_PATCHER_VERSION\t1\n' >"$dir/include/linux/bpf_patcher.h"
+header "$ours"
 refused "without CONFIG_RUST"
 echo CONFIG_RUST=y >"$dir/.config"
 refused "not built"
-printf '#define BPF_PATCHER_VERSION\t2\n' >"$dir/include/linux/bpf_patcher.h"
-refused "version 2 of the contract, this module is for version 1"
+header "$other"
+refused "version $other of the contract, this module is for version $ours"
 echo "$count kernels refused in one line each"

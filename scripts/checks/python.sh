@@ -1,18 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The Python scripts compile, and what is tested of them passes; without leaving byte code behind.
+# The Python scripts compile, and their tests pass. No byte code is left behind.
 
-# shellcheck source=scripts/lib.sh
-source "$(dirname "$0")/../lib.sh"
+# shellcheck source=scripts/lib/common.sh
+source "$(dirname "$0")/../lib/common.sh"
 
 cd "$TOP"
 mapfile -d '' -t files < <(find scripts selftests -name '*.py' -print0 | sort -z)
-run scripts/inroot.sh python3 -c '
+run scripts/setup/inroot.sh python3 -c '
 import sys
 for name in sys.argv[1:]:
     compile(open(name).read(), name, "exec")' "${files[@]}"
-said=$(run scripts/inroot.sh python3 -B -m unittest discover -s scripts/tests -p '*_test.py' 2>&1) || {
+said=$(run scripts/setup/inroot.sh python3 -B -m unittest discover -s scripts/tests -p '*_test.py' 2>&1) || {
 	echo "$said"
 	exit 1
 }

@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The part of `make selftests` that fits here; ci_runs in selftests.sh says what that is.
+# A part of `make selftests`; ci_runs in run/selftests.sh lists it.
 
-# shellcheck source=scripts/lib.sh
-source "$(dirname "$0")/../lib.sh"
+# shellcheck source=scripts/lib/common.sh
+source "$(dirname "$0")/../lib/common.sh"
 
-# What an earlier run of another state of this checkout has found says nothing.
+# Results of an earlier run may be those of another state of the checkout.
 rm -rf "$TOP/results/selftests/ci"
-# A machine that hangs must not take the time of all the others: the longest takes some minutes.
+# A machine that hangs must not take the time of all others; the slowest takes some minutes.
 export VM_TIMEOUT=${VM_TIMEOUT:-1500}
-run "$TOP/scripts/selftests.sh" ci
+run "$TOP/scripts/run/selftests.sh" ci

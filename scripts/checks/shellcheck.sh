@@ -3,10 +3,10 @@
 #
 # The shell scripts pass shellcheck.
 
-# shellcheck source=scripts/lib.sh
-source "$(dirname "$0")/../lib.sh"
+# shellcheck source=scripts/lib/common.sh
+source "$(dirname "$0")/../lib/common.sh"
 
 cd "$TOP"
-mapfile -d '' -t files < <(find scripts selftests .ci -type f \( -name '*.sh' -o -path .ci/run \) -print0 | sort -z)
-run scripts/inroot.sh shellcheck --external-sources "${files[@]}" || die "shellcheck has something to say"
+mapfile -t files < <(shell_scripts)
+run scripts/setup/inroot.sh shellcheck --external-sources "${files[@]}" || die "shellcheck has something to say"
 echo "${#files[@]} files"

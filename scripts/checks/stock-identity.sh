@@ -1,19 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The patched kernel in stock mode and an unpatched kernel of the same configuration, but without Rust, give the same programs.
+# The patched kernel in mode stock and an unpatched kernel of the same configuration, but without
+# Rust, give the same programs.
 
-# shellcheck source=scripts/paths.sh
-source "$(dirname "$0")/../paths.sh"
+# shellcheck source=scripts/lib/boot.sh
+source "$(dirname "$0")/../lib/boot.sh"
 
-run "$TOP/scripts/kernel.sh" um
-run "$TOP/scripts/kernel.sh" um-stock
-run "$TOP/scripts/initramfs.sh"
-mkdir -p "$TOP/results"
-for kernel in um um-stock; do
-	log=$TOP/results/dump-$kernel.log
-	run "$TOP/scripts/uml.sh" "$(kernel_path "$kernel")/linux" "$(initramfs_path)" dump >"$log" ||
-		die "$kernel: the loader's dump failed; log: $log"
+boot_prepare um um-stock
+for kind in um um-stock; do
+	boot_loader "$kind" "dump-$kind" dump || die "$kind: the loader's dump failed; log: $(log_path "dump-$kind")"
 done
 cd "$TOP"
-run scripts/inroot.sh python3 scripts/report.py compare results/dump-um.log results/dump-um-stock.log
+run scripts/setup/inroot.sh python3 scripts/report/loader_report.py compare results/dump-um.log results/dump-um-stock.log

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The log of the kernel's events becomes patches of programs and passes, and one that is not whole is refused."""
+"""The log of the kernel's events becomes patches of programs and passes; a log that is not whole is refused."""
 
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "report"))
 import histogram_svg  # noqa: E402
 import patch_stats  # noqa: E402
 
 EVENTS = [
     "tracing_mark_write: object o.bpf.o",
-    'open: (x) name="" len=2 pass=0', "close: (x)",
-    'open: (x) name="p" len=9 pass=0', "close: (x)",
+    'load: (x) name="" len=2', "close: (x)",
+    'load: (x) name="p" len=9', "close: (x)",
     "patch: (x) cnt=3",
-    'open: (x) name="p" len=9 pass=1', "remove: (x) cnt=0x2", "close: (x)",
-    'open: (x) name="p" len=9 pass=0', "close: (x)",
+    "edit: (x) pass=1", "remove: (x) cnt=0x2", "close: (x)",
+    'load: (x) name="p" len=9', "close: (x)",
 ]
-PROFILE = ["@open 4 0", "@close 4 0", "@patch 1 0", "@remove 1 0", "2 patches"]
+PROFILE = ["@load 3 0", "@edit 1 0", "@close 4 0", "@patch 1 0", "@remove 1 0", "2 patches"]
 
 
 class Read(unittest.TestCase):
@@ -35,7 +35,7 @@ class Read(unittest.TestCase):
         self.assertEqual(second["passes"], {})
 
     def test_not_whole(self):
-        for events, profile in (EVENTS, []), (EVENTS[:7] + EVENTS[8:], PROFILE), (EVENTS, ["@open 4 1"]):
+        for events, profile in (EVENTS, []), (EVENTS[:7] + EVENTS[8:], PROFILE), (EVENTS, ["@load 3 1"]):
             with self.assertRaises(patch_stats.Unusable):
                 self.read(events, profile)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the report makes of the suites' output, and that it notices what it is there to notice."""
+"""The report reads the output of each suite, and notices each kind of problem."""
 
 import re
 import subprocess
@@ -8,8 +8,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
-SCRIPTS = Path(__file__).parents[1]
-sys.path.insert(0, str(SCRIPTS))
+REPORT = Path(__file__).parents[1] / "report"
+sys.path.insert(0, str(REPORT))
 import selftests_report as report  # noqa: E402
 
 
@@ -131,7 +131,7 @@ class Markdown(unittest.TestCase):
 class Main(unittest.TestCase):
     def test_run_that_is_not_there(self):
         with tempfile.TemporaryDirectory() as path:
-            command = [sys.executable, "-B", SCRIPTS / "selftests_report.py", path, "--run", "veristat veristat verify", "--commit", "c", "--out", f"{path}/out"]
+            command = [sys.executable, "-B", REPORT / "selftests_report.py", path, "--run", "veristat veristat verify", "--commit", "c", "--out", f"{path}/out"]
             done = subprocess.run(command, capture_output=True, text=True)
             self.assertEqual(done.returncode, 1)
             self.assertIn("verify: it was not run to its end", done.stdout)

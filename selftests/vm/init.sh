@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The first process of the virtual machine; scripts/vm.sh starts it. Twice: on the shared root, which it covers with a root in memory
-# that can be written, and then on that one, where it mounts what the suites expect, loads the module and runs the command.
+# The first process of the virtual machine; scripts/run/vm.sh starts it. It runs twice. First, it covers
+# the shared root with a root in memory that can be written. Then, on that root, it mounts what the
+# suites expect, loads the module and runs the command.
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 TERM=${TERM:-linux}
 
@@ -12,10 +13,9 @@ share() {
 	mount -t 9p -o "trans=virtio,version=9p2000.L,msize=524288,$3" "$1" "$2"
 }
 
-# The host takes a machine that ends without a status for a crash.
+# finish STATUS: ends the machine. The host takes one that ends without a status for a crash.
 finish() {
 	cat /sys/kernel/debug/bpf_patcher/stats >/run/control/stats 2>/dev/null
-	# Not dmesg's: a suite may have cleared that.
 	echo "$1" >/run/control/status
 	sync
 	# There is no init to ask, and QEMU ends when the machine restarts.
@@ -76,7 +76,7 @@ depmod -a
 
 cd "$RESULTS" || fail "there is no $RESULTS"
 if [[ -n ${SUITES:-} ]]; then
-	# They write where they are, and load modules from there: those of this kernel.
+	# The suites write where they are, and load this kernel's modules from there.
 	mkdir -p /run/suites/{above,work}
 	mount -t overlay -o "lowerdir=$SUITES,upperdir=/run/suites/above,workdir=/run/suites/work" overlay "$SUITES" ||
 		fail "the suites cannot be covered"
@@ -88,7 +88,8 @@ if [[ -n ${SUITES:-} ]]; then
 fi
 
 if [[ -n ${MODE:-} ]]; then
-	modprobe bpf_patcher "mode=$MODE" || fail "the module could not be loaded"
+	# In mode verify a difference is a WARNING, which the report takes for a failure of the suite.
+	modprobe bpf_patcher "mode=$MODE" verify_warn=1 || fail "the module could not be loaded"
 fi
 if [[ -f /run/control/command ]]; then
 	stty -opost

@@ -23,8 +23,8 @@ pub enum Command {
     Identity(IdentityArgs),
     /// What the kernel reports for every program, for comparing two kernels
     Dump(DumpArgs),
-    /// Programs that the kernel's own patching gets wrong; fails if the patcher does too
-    Defects,
+    /// Programs that an unpatched kernel gets wrong, in every mode
+    Defects(DefectArgs),
     /// What must not take long, being killed in the middle of it, and what is said when a jump is too far
     Limits,
     /// Loads what `limits` is to kill
@@ -84,6 +84,26 @@ pub struct DumpArgs {
     /// Directory with BPF objects (*.o)
     #[arg(long, default_value = "/progs")]
     pub progs: PathBuf,
+}
+
+#[derive(clap::Args)]
+pub struct DefectArgs {
+    /// What has to come of them
+    #[arg(long)]
+    pub expect: Expect,
+    /// Only these, by name
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Expect {
+    /// An unpatched kernel: each shows. The one that may take it down is left out
+    Shows,
+    /// A patched kernel: each is right in every mode
+    Right,
+    /// Either
+    Any,
 }
 
 #[derive(clap::Args)]

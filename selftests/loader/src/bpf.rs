@@ -332,6 +332,17 @@ pub fn report(prog: BorrowedFd<'_>, detail: Detail) -> io::Result<Report> {
     })
 }
 
+/// Was the program JITed?
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn is_jited(prog: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut info = bpf_prog_info::default();
+    get_info(prog, &mut info)?;
+    Ok(info.jited_prog_len > 0)
+}
+
 /// Room for `count` records.
 fn records(size: u32, count: u32) -> Records {
     Records {
@@ -350,7 +361,8 @@ fn get_info(prog: BorrowedFd<'_>, info: &mut bpf_prog_info) -> io::Result<()> {
     };
     // SAFETY: `attr` is the head of the attributes for BPF_OBJ_GET_INFO_BY_FD, `info` is valid for
     // `len` bytes, and each pointer in it has room for the length or count beside it (both calls in
-    // `report`: none with all of them zero, vectors of just that length otherwise).
+    // `report`: none with all of them zero, vectors of just that length otherwise; in
+    // `is_jited`, all zero).
     unsafe { bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attr) }.map(drop)
 }
 

@@ -50,7 +50,6 @@ pub fn run(args: &IdentityArgs) -> io::Result<bool> {
         "modes": switch.modes().iter().map(|mode| mode.name()).collect::<Vec<_>>(),
         "verify_sessions": grown.get("verify_sessions"),
         "verify_differences": grown.get("verify_differences"),
-        "verify_known": grown.get_all("verify_known"),
     }}));
     Ok(bad == 0 && tally.good > 0 && (!args.verify || grown.is_verified()))
 }

@@ -60,6 +60,8 @@ pub const CALL_CODE: u8 = JMP | CALL;
 
 /// `src_reg` of a call to a subprogram of the same program.
 pub const PSEUDO_CALL: u8 = 1;
+/// `src_reg` of a call to a kernel function.
+pub const PSEUDO_KFUNC_CALL: u8 = 2;
 /// `src_reg` of a 64-bit immediate load that names a map by descriptor (or id, in reports).
 pub const PSEUDO_MAP_FD: u8 = 1;
 /// `src_reg` of a 64-bit immediate load of an address in a map's value.
@@ -73,6 +75,8 @@ pub const NOSPEC: u8 = ST | 0xc0;
 pub const GOTOL: u8 = JMP32;
 /// Code of a jump with a 16-bit offset that is always taken.
 pub const JA: u8 = JMP;
+/// Code of an indirect jump.
+pub const GOTOX: u8 = JMP | X;
 /// Code of `may_goto`.
 pub const MAY_GOTO: u8 = JMP | JCOND;
 
@@ -354,6 +358,16 @@ pub fn may_goto(off: i16) -> Insn {
 /// Call of a subprogram `off` instructions behind the next one.
 pub fn call_rel(off: i32) -> Insn {
     Insn::new(CALL_CODE, 0, PSEUDO_CALL, 0, off)
+}
+
+/// Jump to the address in a register.
+pub fn gotox(dst: u8) -> Insn {
+    Insn::new(GOTOX, dst, 0, 0, 0)
+}
+
+/// Call of a kernel function by its number in the kernel's type information.
+pub fn call_kernel(id: i32) -> Insn {
+    Insn::new(CALL_CODE, 0, PSEUDO_KFUNC_CALL, 0, id)
 }
 
 /// Call of a helper by its number.

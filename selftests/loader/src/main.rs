@@ -71,7 +71,7 @@ fn run() -> u8 {
         Command::Programs(args) => programs::run(&args),
         Command::Identity(args) => identity::run(&args),
         Command::Dump(args) => dump::run(&args),
-        Command::Defects => defects::run(),
+        Command::Defects(args) => defects::run(&args),
         Command::Limits => limits::run(),
         Command::Victim => limits::victim(),
         Command::Random(args) => random::run(&args),

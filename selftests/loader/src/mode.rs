@@ -93,6 +93,14 @@ impl Switch {
         }
     }
 
+    /// All modes of this kernel.
+    pub fn all_modes(&self) -> &'static [Mode] {
+        match self.has_patcher() {
+            false => &[Mode::Stock],
+            true => &[Mode::Stock, Mode::Patcher, Mode::Verify],
+        }
+    }
+
     /// The running kernel, for the head of the results.
     pub fn kernel(&self) -> Value {
         let read = |path: &str| {
@@ -189,12 +197,6 @@ impl Stats {
     /// Value of a counter, 0 when the kernel does not have it.
     pub fn get(&self, name: &str) -> u64 {
         self.0.get(name).copied().unwrap_or(0)
-    }
-
-    /// Sum of the counters whose names start like this.
-    pub fn get_all(&self, prefix: &str) -> u64 {
-        let named = |(name, value): (&String, &u64)| name.starts_with(prefix).then_some(*value);
-        self.0.iter().filter_map(named).sum()
     }
 
     /// Has the kernel compared sessions, and found no difference?

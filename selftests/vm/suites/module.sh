@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# module.sh OUT OTHER: the module's life: modes, unloading, being loaded twice, and OTHER, which is built for another version of the
-# contract and has to be refused.
+# module.sh OUT OTHER OTHER_VERSION VERSION: the module's life: modes, unloading, being loaded twice.
+# OTHER is a module for another version of the contract, OTHER_VERSION; the kernel, which has VERSION,
+# has to refuse it.
 
 set -u
-out=$1 other=$2
+out=$1 other=$2 other_version=$3 version=$4
 mode=/sys/module/bpf_patcher/parameters/mode
 exec >"$out/log" 2>&1
 
@@ -25,14 +26,14 @@ refused() { ! "$@" 2>/tmp/refused || fail "'$*' was not refused"; }
 [[ ! -d /sys/module/bpf_patcher ]] || rmmod bpf_patcher || fail "it cannot be unloaded"
 dmesg --clear
 refused insmod "$other"
-said "patcher is built for version 2 of the contract, this kernel has version 1"
+said "patcher is built for version $other_version of the contract, this kernel has version $version"
 [[ ! -e /sys/kernel/debug/bpf_patcher ]] || fail "a refused module leaves its debugfs directory"
 refused modprobe bpf_patcher mode=fast
 said "mode is stock, patcher or verify"
 for name in stock patcher verify; do
 	modprobe bpf_patcher "mode=$name" || fail "mode=$name"
 	[[ $(<"$mode") == "$name" ]] || fail "mode=$name shows as $(<"$mode")"
-	# A program's worth: sessions are counted in every mode but stock.
+	# Programs with edits: their sessions are counted in every mode but stock.
 	./test_verifier 0 >/tmp/verifier || fail "test_verifier in mode $name: $(tail -n 1 /tmp/verifier)"
 	sessions=$(awk '$1 == "sessions" { print $2 }' /sys/kernel/debug/bpf_patcher/stats)
 	[[ $name == stock && $sessions == 0 || $name != stock && $sessions != 0 ]] || fail "$sessions sessions in mode $name"

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Loads the programs of all objects and lets the kernel's own kprobe events write down each pass and each patch: scripts/patch_stats.py
-# reads OUT/log. For mode stock, where each edit is a call of the kernel's function: ftrace, and so kprobe events, do not know the module's.
+# patches.sh OUT: loads the programs of all objects, while kprobe events of the kernel record each pass
+# and each patch in OUT/log; scripts/report/patch_stats.py reads that. For mode stock, where each edit is
+# a call of a C function. A kprobe event cannot be put on the module's Rust functions.
 
 set -u
 out=$1
@@ -10,10 +11,13 @@ tracing=/sys/kernel/tracing
 instance=$tracing/instances/bpf_patcher
 insmod ./bpf_testmod.ko || exit 125
 {
-	echo 'p:patcher/open bpf_patcher_open_env name=env->prog->aux->name:string len=env->prog->len pass=pass'
-	echo 'p:patcher/close bpf_patcher_close_env'
+	# The first pass, of every program.
+	echo 'p:patcher/load bpf_optimize_bpf_loop name=env->prog->aux->name:string len=env->prog->len'
+	# In front of each edit of a pass, and at the end of the pass.
+	echo 'p:patcher/edit bpf_rewrite_records pass=rw->pass'
+	echo 'p:patcher/close bpf_rewrite_end'
 	echo 'p:patcher/patch bpf_patch_insn_data cnt=len'
-	echo 'p:patcher/remove verifier_remove_insns cnt=cnt'
+	echo 'p:patcher/remove bpf_remove_insn_data cnt=cnt'
 } | while read -r event; do echo "$event" >>$tracing/kprobe_events || exit 1; done || exit 125
 mkdir $instance
 echo 32768 >$instance/buffer_size_kb
@@ -29,5 +33,5 @@ done
 sleep 2
 echo 0 >$instance/events/patcher/enable
 kill $reader
-# How often the kernel came by, and how often it could not write it down.
+# How often each event was hit, and how often the kernel could not record it.
 awk '{ print "@" $1, $2, $3 } $1 == "patch" || $1 == "remove" { sum += $2 } END { print sum, "patches" }' $tracing/kprobe_profile >>"$out/log"

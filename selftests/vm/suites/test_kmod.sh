@@ -1,18 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# test_kmod.sh OUT JIT-HARDEN...: the kernel's test_kmod.sh, one of its runs at a time, with what the module test_bpf says. The first
-# has to be one without blinding.
+# test_kmod.sh OUT JIT-HARDEN...: runs the kernel's test_kmod.sh, one of its runs at a time, and keeps
+# what the module test_bpf says. The first run has to be one without blinding.
+
+# shellcheck source=selftests/vm/giants.sh
+source "$(dirname "$0")/../giants.sh"
 
 set -u
 out=$1
 shift
 mode=$(cat /sys/module/bpf_patcher/parameters/mode)
-# Each is a program of 100 000 insns, and blinding makes a patch of most: stock's code takes minutes for each of a hundred.
+# Each is a program of 100 000 insns, and blinding patches most of them: stock takes minutes for each.
 GIANTS='(ALU|ATOMIC|JMP)[^:]*: all .* magnitudes'
 status=0
 
-# run JIT-HARDEN [PARAMETER...]: test_kmod.sh clears the kernel's messages first, which only a reader that follows them does not mind.
+# run JIT-HARDEN [PARAMETER...]: test_kmod.sh clears the kernel's messages first, so they are followed.
 run() {
 	local call="test_run ${1/-/ } \"\$@\"" follow
 	[[ $(grep -cFx "$call" test_kmod.sh) == 1 ]] || exit 125
@@ -28,18 +31,14 @@ run() {
 	rm -f "$out/messages"
 }
 
-# Of the first run: number and name of each test.
+# Number and name of each test of the first run.
 tests() { sed -nE '/^test_bpf: Summary/q; s/^test_bpf: #([0-9]+) (.*) jited:.*/\1 \2/p' "$out/log"; }
 
-# run_blinded JIT-HARDEN: the module's suites one by one, as it does not go on to the next when a test fails.
+# run_blinded JIT-HARDEN: the module's suites one by one, as it stops at the first that has a failure.
 run_blinded() {
 	local ranges=("") range
 	if [[ $mode != patcher ]]; then
-		mapfile -t ranges < <(tests | awk -v giants="$GIANTS" '
-			$0 ~ giants { if (first != "") print first "," last; first = ""; next }
-			first == "" { first = $1 }
-			{ last = $1 }
-			END { if (first != "") print first "," last }')
+		mapfile -t ranges < <(tests | ranges_without "$GIANTS" | tr ' ' ',')
 		((${#ranges[@]} > 1)) || exit 125
 	fi
 	for range in "${ranges[@]}"; do run "$1" test_suite=test_bpf ${range:+"test_range=$range"}; done

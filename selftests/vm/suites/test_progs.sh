@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# test_progs.sh OUT [FLAVOUR]: the tests in OUT/tests, or all, in batches of which each has a process for each CPU; then one by one those
-# that a batch did not get to, as a test brought it down; then, twice, those that failed. Goes on where a machine that died has left it.
+# test_progs.sh OUT [FLAVOUR]: runs the tests in OUT/tests, or all, in batches with a process for each
+# CPU. Where a test brings its batch down, the rest of the batch runs one by one. What failed runs twice
+# more. If the machine dies, the next one resumes.
 
 set -u
 out=$1 program=./test_progs${2:+-$2}
@@ -18,7 +19,7 @@ read_verdicts() {
 	)
 }
 
-# start SECONDS WORKERS TEST...: without processes if there are no WORKERS.
+# start SECONDS WORKERS TEST...: with WORKERS empty, in one process.
 start() {
 	local limit=$1 workers=$2
 	shift 2

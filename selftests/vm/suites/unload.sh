@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# unload.sh OUT LOADER ROUNDS: loads the module and unloads it ROUNDS times, while eight processes load programs. No load may fail or give
-# something else than before.
+# unload.sh OUT LOADER ROUNDS: loads and unloads the module ROUNDS times, while eight processes load
+# programs. No load may fail or give another program than before.
 
 set -u
 out=$1 loader=$2 rounds=$3
@@ -12,16 +12,17 @@ module=$(modinfo -n bpf_patcher) || exit 125
 [[ ! -d /sys/module/bpf_patcher ]] || rmmod bpf_patcher || exit 125
 pids=()
 for i in {1..8}; do
-	# Nice, so that few CPUs do not leave the module waiting for its turn.
+	# Nice: with few CPUs rmmod would wait long for its turn.
 	nice -n 19 "$loader" reload --until /run/stop >"$out/loader.$i" 2>&1 &
 	pids+=($!)
 done
 busy=0 status=0
 for ((round = 1; round <= rounds; round++)); do
-	insmod "$module" "mode=${modes[round % 2]}" || exit 125
+	insmod "$module" "mode=${modes[round % 2]}" verify_warn=1 || exit 125
 	sleep "0.0$((RANDOM % 10))"
-	# It is in use while a session is open. One of eight may be at any time; in mode stock no more are opened, and the last one ends. That
-	# comes first in every other two rounds, and after some tries in the others.
+	# The module is in use while a session is open, which with eight processes is nearly always. In
+	# mode stock none is opened, so that the module comes free. Two of four rounds begin with mode
+	# stock, the others come to it after some tries.
 	((round % 4 < 2)) || echo stock >/sys/module/bpf_patcher/parameters/mode
 	for ((tries = 0; ; tries++)); do
 		! rmmod bpf_patcher 2>/dev/null || break
@@ -34,10 +35,10 @@ for ((round = 1; round <= rounds; round++)); do
 done
 touch /run/stop
 for pid in "${pids[@]}"; do wait "$pid" || status=1; done
-# Its counters are of this load.
+# Loaded once more, so that the counters at the end are not zero.
 if ! insmod "$module" || ! "$loader" reload --until /run/stop >>"$out/loader.1" 2>&1; then status=1; fi
 cat "$out"/loader.* >"$out/log"
-# Lockdep switches itself off when it finds something.
+# Lockdep switches itself off when it reports something.
 lockdep="not in this kernel"
 if [[ -e /proc/lockdep_stats ]]; then
 	lockdep="on"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Loads the programs of all objects, some of which are for bpf_testmod.ko; a process for each CPU has its share of them.
+# veristat.sh OUT: loads the programs of all objects, with a process for each CPU. Some of the programs
+# attach to bpf_testmod.ko.
 
 set -u
 out=$1

@@ -169,7 +169,6 @@ fn summary(args: &RandomArgs, seed: u64, tally: &Tally, grown: &Stats, start: In
         "known_backward_call": tally.known_backward_call,
         "verify_sessions": grown.get("verify_sessions"),
         "verify_differences": grown.get("verify_differences"),
-        "verify_known": grown.get_all("verify_known"),
         "seconds": start.elapsed().as_secs_f64(),
     })
 }

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Names, keys and stamps of everything cached (scripts/README.md explains these), so that builders and
+# `make where` agree. A function prints nothing when an input of its key is not there yet.
+
+# shellcheck source=scripts/lib/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+BINDGEN_VERSION=0.72.1
+SOURCE_PACKAGE=linux-source-7.3
+# One LLVM throughout: bindgen's libclang, the kernel, the BPF programs.
+# shellcheck disable=SC2034 # used by the scripts that source this file
+KERNEL_MAKE_ARGS=(ARCH=um LLVM=-22 KBUILD_BUILD_USER=bpf-patcher KBUILD_BUILD_HOST=bpf-patcher
+	KBUILD_BUILD_VERSION=1 "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970")
+# The virtual machine's kernels.
+VM_MAKE_ARGS=(ARCH=x86_64 "${KERNEL_MAKE_ARGS[@]:1}")
+
+toolroot_path() {
+	echo "$CACHE/toolroot-$(cat "$TOP/configs/toolroot.packages" "$TOP"/scripts/{setup/mkroot,setup/mkroot-hook,lib/debian}.sh | short_hash)"
+}
+
+# The root file system of the virtual machine.
+vm_root_path() {
+	echo "$CACHE/vmroot-$(cat "$TOP/selftests/vm/root.packages" "$TOP"/scripts/{setup/vm-root,lib/debian}.sh | short_hash)"
+}
+
+# The versions in the tool root: other versions mean a new build of everything.
+toolroot_key() {
+	local manifest
+	manifest=$(toolroot_path)/etc/bpf-patcher.manifest
+	[[ ! -f $manifest ]] || short_hash <"$manifest"
+}
+
+bindgen_path() {
+	local key
+	key=$(toolroot_key)
+	[[ -z $key ]] || echo "$CACHE/bindgen-$BINDGEN_VERSION-$key"
+}
+
+# What KSRC names, or the package's tarball in the tool root.
+source_origin() {
+	local packaged
+	if [[ -n ${KSRC:-} ]]; then
+		realpath "$KSRC"
+	else
+		packaged=$(toolroot_path)/usr/src/$SOURCE_PACKAGE.tar.xz
+		[[ ! -f $packaged ]] || echo "$packaged"
+	fi
+}
+
+# Of a tarball the content counts, of a tree the names, sizes and times of its files: reading all of a
+# tree takes minutes.
+source_key() {
+	local origin
+	origin=$(source_origin)
+	if [[ -d $origin ]]; then
+		(cd "$origin" && find . -name .git -prune -o -type f -printf '%P %s %T@\n' | LC_ALL=C sort | short_hash)
+	elif [[ -f $origin.sha256 ]]; then
+		cut -c1-12 "$origin.sha256"
+	elif [[ -f $origin ]]; then
+		short_hash <"$origin"
+	fi
+}
+
+# pin_source_key: finds the key once for this script and those that it calls, as finding it takes a while.
+pin_source_key() {
+	SOURCE_KEY=$(source_key)
+	export SOURCE_KEY
+}
+
+stock_source_path() {
+	local key
+	key=${SOURCE_KEY:-$(source_key)}
+	[[ -z $key ]] || echo "$CACHE/src/stock-$key"
+}
+
+# The patched tree stays in one place for every state of the series, so that builds are incremental. A
+# stamp says which state it has.
+patched_source_path() {
+	local stock
+	stock=$(stock_source_path)
+	[[ -z $stock ]] || echo "${stock/stock-/patched-}"
+}
+
+# kernel_version TREE: VERSION.PATCHLEVEL, the name of a directory of patches/.
+kernel_version() {
+	awk -F '[ =\t]+' '$1 == "VERSION" { v = $2 } $1 == "PATCHLEVEL" { print v "." $2; exit }' "$1/Makefile"
+}
+
+# config_fragments KIND: our part of a kernel's configuration; the kernel has to take every line of it.
+# The kinds are um, patched User-mode Linux; um-stock, the same unpatched; vm, the patched kernel as the
+# kernel's BPF CI has it; vm-lean, vm without debugging; and vm-interp, vm-lean with the interpreter. Of
+# um-no-net and um-no-syscall only the objects that the series touches are compiled.
+config_fragments() {
+	case $1 in
+	um-stock) printf '%s\n' "$TOP"/configs/{uml,stock}.config ;;
+	um) printf '%s\n' "$TOP"/configs/{uml,patcher}.config ;;
+	um-no-*) echo "$TOP/configs/${1#um-}.config" ;;
+	vm) echo "$TOP/selftests/vm/vm.config" ;;
+	vm-lean) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean}.config ;;
+	vm-interp) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean,-interp}.config ;;
+	esac
+}
+
+# kernel_make_args KIND: one a line.
+kernel_make_args() {
+	if [[ $1 == vm* ]]; then printf '%s\n' "${VM_MAKE_ARGS[@]}"; else printf '%s\n' "${KERNEL_MAKE_ARGS[@]}"; fi
+}
+
+# kernel_path KIND: the build directory.
+kernel_path() {
+	local source tools fragments args
+	source=$(stock_source_path)
+	tools=$(toolroot_key)
+	[[ -n $source && -n $tools ]] || return 0
+	mapfile -t fragments < <(config_fragments "$1")
+	mapfile -t args < <(kernel_make_args "$1")
+	echo "$CACHE/build/$1-$( (echo "$source $tools ${args[*]}" && cat "${fragments[@]}") | short_hash)"
+}
+
+# kernel_stamp KIND: what the finished build was made of, beyond its directory's key.
+kernel_stamp() {
+	case $1 in
+	um-stock) echo stock ;;
+	um) echo "$(series_stamp) $(module_stamp)" ;;
+	# The module is built outside of it, or not at all.
+	vm* | um-no-*) series_stamp ;;
+	esac
+}
+
+# What is built against each of the virtual machine's kernels: our module (with a second argument, one
+# for that version of the contract), the modules of the test suites, and the suites.
+vm_module_path() { echo "$(kernel_path "$1").module${2:+-contract$2}"; }
+vm_kmods_path() { echo "$(kernel_path "$1").kmods"; }
+vm_selftests_path() { echo "$(kernel_path "$1").selftests"; }
+
+# series_path TREE: the patches for a source tree.
+series_path() { echo "$TOP/patches/$(kernel_version "$1")"; }
+# The cover letter beside the patches does not count.
+series_stamp() { hash_tree "$(series_path "$(stock_source_path)")"/*.patch; }
+
+# The version of the contract with the kernel that the module is written for, its one home.
+contract_version() { sed -nE 's/^const CONTRACT: u32 = ([0-9]+);$/\1/p' "$TOP/rust/entry.rs"; }
+
+# The module's sources, and what an out-of-tree build leaves among them.
+MODULE_SOURCES=(Kbuild Kconfig rust)
+MODULE_JUNK=('*.o' '*.ko' '*.mod' '*.mod.c' '*.rmeta' '*.rsi' '.*')
+# copy_module DIR: copies the files whose content differs. They get a new time, whatever the checkout's
+# times are. For kernel um, DIR is in the tree that the virtual machine's kernels share; these do not set
+# CONFIG_BPF_PATCHER.
+copy_module() {
+	mkdir -p "$1"
+	(cd "$TOP" && run scripts/setup/inroot.sh rsync -rlp --no-times --checksum --delete \
+		"${MODULE_JUNK[@]/#/--exclude=}" "${MODULE_SOURCES[@]}" "$1/")
+}
+module_stamp() {
+	local junk=() pattern
+	for pattern in "${MODULE_JUNK[@]}"; do junk+=(! -name "$pattern"); done
+	(cd "$TOP" && find "${MODULE_SOURCES[@]}" -type f "${junk[@]}" -print0 | sort -z | xargs -0 sha256sum | short_hash)
+}
+
+loader_target() { echo "$CACHE/loader-$(toolroot_key)"; }
+loader_path() { echo "$(loader_target)/x86_64-unknown-linux-gnu/release/loader"; }
+# Built from the unpatched tree, as the programs are the same for both kernels.
+progs_path() {
+	local key
+	key=${SOURCE_KEY:-$(source_key)}
+	echo "$CACHE/progs-$key-$( (toolroot_key && hash_tree "$TOP/selftests/progs") | short_hash)"
+}
+initramfs_path() { echo "$CACHE/initramfs.cpio.gz"; }

@@ -1,0 +1,151 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# selftests.sh [all|ci]: runs the kernel's own test suites in virtual machines, in modes stock, patcher and
+# verify, and compares the results with those of stock, test by test. Writes results/selftests.{json,md},
+# or results/selftests-ci.{json,md}. A run that has ended is kept while kernel, module and suite are the
+# same, so that an interrupted selftests.sh resumes. `all` takes hours, `ci` is the part for `make test`.
+#
+# ONLY='<names>': only these runs. MACHINES (2): how many machines run at a time.
+
+# shellcheck source=scripts/lib/paths.sh
+source "$(dirname "$0")/../lib/paths.sh"
+
+results_path() { echo "$TOP/results/selftests/$1"; }
+
+# run_modes PLAN SUITE: the modes of a run. Mode verify compares with stock itself, so that `ci` can do
+# without a run in mode stock.
+run_modes() {
+	case $1/$2 in
+	*/module | */unload | */loader | ci/test_progs) echo patcher ;;
+	all/patches) echo stock ;;
+	all/*) echo stock patcher verify ;;
+	ci/veristat) echo verify ;;
+	ci/test_verifier) echo stock patcher verify ;;
+	esac
+}
+
+# suites_set PLAN KIND: the suites that have to be built.
+suites_set() {
+	case $1/$2 in
+	ci/vm-lean) echo progs ;;
+	all/vm-lean) echo all ;;
+	*) echo base ;;
+	esac
+}
+
+# A version of the contract that the kernel has to refuse.
+OTHER_CONTRACT=$(($(contract_version) + 1))
+
+# Prints the runs, `NAME KIND SUITE ARGUMENT...` a line. The parts of a name say flavour and sysctls.
+all_runs() {
+	local flavour harden
+	echo "test_verifier vm test_verifier"
+	echo "test_verifier.interpreter vm-interp test_verifier"
+	for harden in "" .harden2; do echo "veristat$harden vm-lean veristat"; done
+	# JIT-HARDEN: 0-* needs an interpreter, and so does a program that the JIT gives up.
+	echo "test_kmod vm-lean test_kmod 1-0 1-1 1-2"
+	echo "test_kmod.interpreter vm-interp test_kmod 0-0 1-2"
+	echo "test_maps vm-lean test_maps"
+	echo "bpf_offload vm-lean bpf_offload"
+	for flavour in "" no_alu32 cpuv4; do echo "test_progs${flavour:+-$flavour} vm-lean test_progs $flavour"; done
+	# Where there is an interpreter, the JIT may give up.
+	echo "loader vm-lean loader $(loader_path) $(progs_path)"
+	echo "loader-fallback vm-interp loader $(loader_path) $(progs_path)"
+	echo "module vm module $(vm_module_path vm "$OTHER_CONTRACT")/bpf_patcher.ko $OTHER_CONTRACT $(contract_version)"
+	echo "unload vm unload $(loader_path) 1000"
+	echo "patches vm-lean patches"
+}
+
+# The runs that `make test` has time for.
+ci_runs() {
+	echo "test_progs vm-lean test_progs"
+	echo "veristat vm-lean veristat"
+	echo "test_verifier vm-lean test_verifier"
+	echo "loader vm-lean loader $(loader_path) $(progs_path)"
+	echo "unload vm-lean unload $(loader_path) 40"
+	echo "module vm-lean module $(vm_module_path vm-lean "$OTHER_CONTRACT")/bpf_patcher.ko $OTHER_CONTRACT $(contract_version)"
+}
+
+# one PLAN NAME KIND MODE SUITE [ARGUMENT...]: runs a suite in a machine. If its kernel dies in test_progs,
+# the next machine goes on behind the test that it died in.
+one() {
+	local plan=$1 name=$2 kind=$3 mode=$4 suite=$5 dir key try start=$SECONDS status=125 beat env=()
+	shift 5
+	dir=$(results_path "$plan")/$name/$mode
+	key=$( (kernel_path "$kind" && kernel_stamp "$kind" && module_stamp && hash_tree "$TOP"/selftests/vm/*.sh "$TOP/selftests/vm/suites/$suite.sh") | short_hash)
+	[[ $name != *.harden2* ]] || env+=(HARDEN=2)
+	[[ $name != *.interpreter* ]] || env+=(JIT=0)
+	if [[ $(cat "$dir/key" 2>/dev/null) != "$key" ]]; then
+		rm -rf "$dir"
+		mkdir -p "$dir"
+		echo "$key" >"$dir/key"
+	fi
+	[[ ! -f $dir/stamp ]] || return 0
+	[[ $plan != ci || $suite != test_progs ]] || without_comments "$TOP/selftests/vm/ci.tests" >"$dir/tests"
+	note "$name, mode $mode (log: $dir/log)"
+	: >"$dir/console"
+	heartbeat "$name, mode $mode" "$dir/console" "$start" &
+	beat=$!
+	for try in 1 2 3 4 5; do
+		run env MODE="$mode" VM_RESULTS="$dir" VM_TIMEOUT="${VM_TIMEOUT:-36000}" VM_SUITES="$(suites_set "$plan" "$kind")" \
+			CMD="uname -r >'$dir/release'; ${env[*]} bash '$TOP/selftests/vm/suite.sh' '$dir' $suite $*" \
+			"$TOP/scripts/run/vm.sh" "$kind" >>"$dir/console" 2>&1 </dev/null && status=0 && break
+		status=$?
+		cp "$dir/kernel.log" "$dir/kernel.log.$try"
+		# The machine died; only test_progs can resume.
+		[[ $status == 125 && $suite == test_progs ]] || break
+	done
+	kill "$beat" 2>/dev/null || true
+	wait "$beat" 2>/dev/null || true
+	if ((status)); then
+		note "$name, mode $mode: could not be run ($status)"
+		tail -n 5 "$dir/console" | sed 's/^/    | /' >&2
+		return 0
+	fi
+	echo $((SECONDS - start)) >"$dir/seconds"
+	touch "$dir/stamp"
+	note "$name, mode $mode: $(elapsed $((SECONDS - start)))"
+}
+
+dispatch_step "$@"
+
+plan=${1:-all}
+[[ $plan == all || $plan == ci ]] || die "usage: selftests.sh [all|ci]"
+[[ $(df -Pm "$TOP" | awk 'NR == 2 { print $4 }') -ge 500 ]] || die "$TOP needs 500 MiB of disk for the results"
+
+lock_cache
+run "$TOP/scripts/setup/vm-root.sh"
+run "$TOP/scripts/build/loader.sh"
+run "$TOP/scripts/build/progs.sh"
+pin_source_key
+mapfile -t runs < <("${plan}_runs")
+args=() jobs=() kinds=()
+for line in "${runs[@]}"; do
+	read -r name kind suite arguments <<<"$line"
+	[[ -z ${ONLY:-} || " $ONLY " == *" $name "* ]] || continue
+	read -ra wanted < <(run_modes "$plan" "$suite")
+	args+=(--run "$name $suite ${wanted[*]}")
+	[[ " ${kinds[*]} " == *" $kind "* ]] || kinds+=("$kind")
+	for mode in "${wanted[@]}"; do jobs+=("$name $kind $mode $suite $arguments"); done
+done
+((${#jobs[@]})) || die "ONLY='$ONLY' names none of the runs: $(printf '%s\n' "${runs[@]}" | cut -d ' ' -f 1 | paste -sd ' ')"
+for kind in "${kinds[@]}"; do
+	run "$TOP/scripts/build/vm-module.sh" "$kind"
+	run "$TOP/scripts/build/vm-module.sh" "$kind" "$OTHER_CONTRACT"
+	run "$TOP/scripts/build/vm-selftests.sh" "$kind" "$(suites_set "$plan" "$kind")"
+done
+
+for job in "${jobs[@]}"; do
+	while (($(jobs -rp | wc -l) >= ${MACHINES:-2})); do wait -n || true; done
+	read -ra words <<<"$job"
+	run "$0" --step one "$plan" "${words[@]}" &
+done
+wait
+
+out=$TOP/results/selftests
+[[ $plan == all ]] || out+=-$plan
+log=$(results_path "$plan")/patches/$(run_modes "$plan" patches)/log
+[[ ! -f $log ]] || run python3 "$TOP/scripts/report/patch_stats.py" "$log" --out "$TOP/results/patches"
+commit=$(git -C "$TOP" describe --always --dirty 2>/dev/null || echo unknown)
+exec python3 "$TOP/scripts/report/selftests_report.py" "$(results_path "$plan")" "${args[@]}" --commit "$commit" --out "$out"
