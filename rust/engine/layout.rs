@@ -5,7 +5,8 @@
 use super::{
     abi::{
         self,
-        Array, //
+        Array,
+        Insn, //
     },
     log::{
         Edit,
@@ -27,7 +28,7 @@ pub(crate) enum Origin<'a> {
     /// The old program, at this index.
     Kept(u32),
     /// The patch of this edit, at this index into the patch.
-    Patch(&'a Edit, u32),
+    Patch(&'a Edit, u32, &'a Insn),
 }
 
 /// The new place of each old insn, for one log.
@@ -243,8 +244,8 @@ impl<'a> Layout<'a> {
             };
             let mut pos = self.start(group.idx());
             for edit in group.edits() {
-                for k in 0..edit.len {
-                    f(pos, Origin::Patch(edit, k))?;
+                for (insn, k) in self.log.patch(edit).iter().zip(0..) {
+                    f(pos, Origin::Patch(edit, k, insn))?;
                     pos += 1;
                 }
             }

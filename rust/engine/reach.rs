@@ -26,7 +26,7 @@ use super::{
 };
 use kernel::prelude::*;
 
-/// Number of insns after which a check polls whether to go on.
+/// Number of insns after which a check polls whether to go on, a power of two.
 pub(crate) const POLL: u32 = 1 << 16;
 
 /// A reference that does not fit its field.
@@ -97,7 +97,6 @@ pub(crate) fn check(
         return Ok(());
     }
 
-    let log = layout.log();
     let mut first: Option<TooFar> = None;
     let mut blame = |jump: u32, blamed: Option<u32>| {
         let earlier = |b: &u32| first.is_none_or(|f| *b < f.blamed);
@@ -108,25 +107,27 @@ pub(crate) fn check(
             });
         }
     };
-    let mut left = POLL;
     layout.try_for_each_insn(|pos, origin| {
-        left -= 1;
-        if left == 0 {
-            left = POLL;
-            if aborts() {
-                return Err(EINTR);
-            }
+        if pos & (POLL - 1) == POLL - 1 && aborts() {
+            return Err(EINTR);
         }
         match origin {
-            Origin::Kept(old) => blame(old, check_kept(insns, layout, old, pos)),
-            Origin::Patch(edit, k) => {
-                // Until it is replaced, the old insn has to fit, with what is in front of it
-                // patched.
-                if k == 0 && !edit.prepends() && reaches_back(&insns[edit.idx as usize]) {
-                    blame(edit.idx, check_kept(insns, layout, edit.idx, pos));
+            Origin::Kept(old) => {
+                if let Some(r) = Reference::of(&insns[old as usize]) {
+                    blame(old, check_kept(insns, layout, old, pos, r));
                 }
-                let insn = &log.patch(edit)[k as usize];
-                blame(edit.idx, check_patch(layout, edit, k, pos, insn));
+            }
+            Origin::Patch(edit, k, insn) => {
+                // Until it is replaced, the old insn has to fit, with what is in front of it patched.
+                let old = edit.idx;
+                if k == 0 && !edit.prepends() {
+                    if let Some(r) = reaches_back(&insns[old as usize]) {
+                        blame(old, check_kept(insns, layout, old, pos, r));
+                    }
+                }
+                if let Some(r) = Reference::of(insn) {
+                    blame(old, check_patch(layout, edit, k, pos, insn, r));
+                }
             }
         }
         Ok(())
@@ -138,14 +139,20 @@ pub(crate) fn check(
     }
 }
 
-fn reaches_back(insn: &Insn) -> bool {
-    Reference::of(insn).is_some_and(|r| r.distance(insn) < -1)
+/// Returns the reference of `insn`, if it is to an insn in front.
+fn reaches_back(insn: &Insn) -> Option<Reference> {
+    Reference::of(insn).filter(|r| r.distance(insn) < -1)
 }
 
-/// Returns the insn to blame if the reference of old insn `old`, now at `pos`, does not fit.
-fn check_kept(insns: &[Insn], layout: &Layout<'_>, old: u32, pos: u32) -> Option<u32> {
+/// Returns the insn to blame if the reference `r` of old insn `old`, now at `pos`, does not fit.
+fn check_kept(
+    insns: &[Insn],
+    layout: &Layout<'_>,
+    old: u32,
+    pos: u32,
+    r: Reference,
+) -> Option<u32> {
     let insn = &insns[old as usize];
-    let r = Reference::of(insn)?;
     let distance = r.distance(insn);
     let target = i64::from(old) + 1 + distance;
     // Where jumps skip what is put in front of an insn, stock first aims a backward jump in front
@@ -156,10 +163,16 @@ fn check_kept(insns: &[Insn], layout: &Layout<'_>, old: u32, pos: u32) -> Option
     (!fits).then(|| blamed(layout, old, target, distance))
 }
 
-/// Returns the insn to blame if the reference of insn `k` of the patch of `edit`, now at `pos`,
+/// Returns the insn to blame if the reference `r` of insn `k` of the patch of `edit`, now at `pos`,
 /// does not fit.
-fn check_patch(layout: &Layout<'_>, edit: &Edit, k: u32, pos: u32, insn: &Insn) -> Option<u32> {
-    let r = Reference::of(insn)?;
+fn check_patch(
+    layout: &Layout<'_>,
+    edit: &Edit,
+    k: u32,
+    pos: u32,
+    insn: &Insn,
+    r: Reference,
+) -> Option<u32> {
     if r.fits(patch_distance(layout, edit, k, pos, insn, r)) {
         return None;
     }

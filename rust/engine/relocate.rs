@@ -107,7 +107,7 @@ pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) {
         if let Some(r) = Reference::of(insn) {
             let distance = match origin {
                 Origin::Kept(old) => kept_distance(layout, old, pos, insn, r),
-                Origin::Patch(edit, k) => patch_distance(layout, edit, k, pos, insn, r),
+                Origin::Patch(edit, k, _) => patch_distance(layout, edit, k, pos, insn, r),
             };
             r.set(insn, distance);
         }

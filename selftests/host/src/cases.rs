@@ -23,19 +23,20 @@ fn random() {
             .unwrap_or_else(|_| panic!("random case {seed} differs"));
     }
     println!("{tally:?}");
-    assert!(tally.invalid > 0 && tally.too_far > 0, "{tally:?}");
+    assert!(tally.invalid > 0, "{tally:?}");
 }
 
 #[test]
 fn corpus() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus");
-    let mut cases = 0;
+    let mut tally = Tally::default();
     for entry in std::fs::read_dir(dir).expect("the corpus") {
         let path = entry.expect("a file of the corpus").path();
         let bytes = std::fs::read(&path).expect("a file of the corpus");
-        std::panic::catch_unwind(|| check(&bytes))
+        tally += std::panic::catch_unwind(|| check(&bytes))
             .unwrap_or_else(|_| panic!("{} differs", path.display()));
-        cases += 1;
     }
-    assert!(cases > 0, "the corpus is empty");
+    println!("{tally:?}");
+    // Jumps that are too far are rare among random cases, and among these they are not.
+    assert!(tally.invalid > 0 && tally.too_far > 0, "{tally:?}");
 }

@@ -153,7 +153,7 @@ pub(crate) fn session(b: &mut Bytes<'_>, len: u32, has_poke: bool, marker: &mut 
         group(b, len, idx, allows, marker, &mut edits);
         idx = edits.last().map_or(idx + 1, Edit::end) + b.below(every);
     }
-    if shape % 8 == 6 {
+    if shape % 64 == 6 {
         // Backwards, except the edits of one insn: all but the first are refused.
         let groups = edits.chunk_by(|a, b| a.idx == b.idx);
         edits = groups.rev().flatten().cloned().collect();
