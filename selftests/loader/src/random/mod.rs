@@ -10,12 +10,12 @@ mod disasm;
 mod fields;
 mod flow;
 mod kinds;
-mod known;
 mod leaf;
 mod maps;
 mod patience;
 mod profile;
 mod program;
+mod random_insns;
 mod rng;
 mod state;
 
@@ -56,10 +56,6 @@ struct Tally {
     insns: u64,
     identical: u64,
     differences: u64,
-    /// Jumps that stock lets land too far, and programs that it refuses for such a call.
-    known_backward_prepend: u64,
-    /// Those of them that it refuses.
-    known_backward_call: u64,
     reasons: BTreeMap<String, u64>,
     coverage: Coverage,
 }
@@ -165,8 +161,6 @@ fn summary(args: &RandomArgs, seed: u64, tally: &Tally, grown: &Stats, start: In
         "sessions": grown.get("sessions"),
         "identical": tally.identical,
         "differences": tally.differences,
-        "known_backward_prepend": tally.known_backward_prepend,
-        "known_backward_call": tally.known_backward_call,
         "verify_sessions": grown.get("verify_sessions"),
         "verify_differences": grown.get("verify_differences"),
         "seconds": start.elapsed().as_secs_f64(),
@@ -222,14 +216,6 @@ fn compared(
         (Err(a), Err(b)) if a.raw_os_error() == b.raw_os_error() => {
             return refused(switch, case, a);
         }
-        (Err(err), Ok(_))
-            if err.raw_os_error() == Some(libc::EFAULT)
-                && known::starts_with_backward_call(case) =>
-        {
-            tally.known_backward_prepend += 1;
-            tally.known_backward_call += 1;
-            return Ok(Outcome::Identical);
-        }
         (stock, patcher) => {
             let said = |result: &io::Result<Report>| match result {
                 Ok(_) => "loads".to_owned(),
@@ -239,10 +225,9 @@ fn compared(
             return Ok(Outcome::Different(text));
         }
     };
-    tally.known_backward_prepend += known::correct_backward(&mut stock, &patcher);
     if case.random_insns {
-        known::clear_random(&mut stock);
-        known::clear_random(&mut patcher);
+        random_insns::clear(&mut stock);
+        random_insns::clear(&mut patcher);
     }
     tally.coverage.reported(case, &patcher);
     let found = difference(&case.spec.insns, &stock, &patcher);
