@@ -210,7 +210,6 @@ fn kill_in_patcher(kills: &mut Kills) -> io::Result<Phases> {
         kills.kill_after(Victim::Divisions, timer.delay)?;
         let phase = Phase::of(&Stats::read()?.since(&before));
         phases.count(phase);
-        out::progress(&format!(timer.delay, phase as u32));
         timer.adjust(phase);
     }
     Ok(phases)
