@@ -118,16 +118,15 @@ impl<'a> Layout<'a> {
 
     /// Fills `entered`, in one sweep from the end.
     ///
-    /// A reference to the first insn of a removed run leads to the insn behind the run. One further
-    /// in keeps its distance from the first, as in `bpf_remove_insns()`, which takes `cnt` from
-    /// nothing: to old insn `t` of a run of `cnt`, it leads where one to `t + cnt` leads. That may
-    /// be in a run again, or behind the end of the program.
+    /// A reference to old insn `t` of a removed run of `cnt` insns leads where one to `t + cnt` leads,
+    /// as in `bpf_remove_insns()`: to the first insn of the run, it leads behind the run; to one
+    /// further in, as much further. That may be in a run again, or behind the end of the program.
     fn enter_runs(&mut self) -> Result {
         let len = self.old_len();
         abi::extend(&mut self.entered, &self.new_idx[..len as usize])?;
         for edit in self.log.edits().iter().rev().filter(|e| e.removes()) {
             let cnt = edit.end() - edit.idx;
-            for old in (edit.idx + 1..edit.end()).rev() {
+            for old in (edit.idx..edit.end()).rev() {
                 let to = old + cnt;
                 self.entered[old as usize] = match self.entered.get(to as usize) {
                     Some(&entered) => entered,
