@@ -29,7 +29,7 @@ pub enum Command {
     Limits,
     /// Loads what `limits` is to kill
     #[command(hide = true)]
-    Victim,
+    Victim(VictimArgs),
     /// The same programs over and over until a file appears; fails if a load does, or gives something else
     Reload(ReloadArgs),
     /// Random programs that use everything that is rewritten; fails on a difference
@@ -104,6 +104,24 @@ pub enum Expect {
     Right,
     /// Either
     Any,
+}
+
+#[derive(clap::Args)]
+pub struct VictimArgs {
+    #[arg(long)]
+    pub program: Victim,
+    /// Microseconds from the start of the load until the process is killed
+    #[arg(long)]
+    pub after_us: u64,
+}
+
+/// What a process that is killed loads.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Victim {
+    /// Insns that are removed one by one
+    Nops,
+    /// Insns that become ten each
+    Divisions,
 }
 
 #[derive(clap::Args)]

@@ -29,6 +29,7 @@ mod random;
 mod reload;
 mod skb;
 mod sysctl;
+mod timer;
 mod unpriv;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -73,7 +74,7 @@ fn run() -> u8 {
         Command::Dump(args) => dump::run(&args),
         Command::Defects(args) => defects::run(&args),
         Command::Limits => limits::run(),
-        Command::Victim => limits::victim(),
+        Command::Victim(args) => limits::victim(&args),
         Command::Random(args) => random::run(&args),
         Command::Reload(args) => reload::run(&args),
     };

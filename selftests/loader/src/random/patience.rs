@@ -4,9 +4,12 @@
 //! handler that does nothing is enough for. Rewriting does not look at such signals.
 
 use std::io;
+use std::time::Duration;
 
-/// The most a load may take when others are waiting, in µs.
-const LONGEST: i64 = 500_000;
+use crate::timer;
+
+/// The most a load may take when others are waiting.
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// A load is given up when it takes too long, while this value exists.
 pub struct Hurry(());
@@ -24,7 +27,7 @@ impl Hurry {
         if unsafe { libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut()) } != 0 {
             return Err(io::Error::last_os_error());
         }
-        set(LONGEST)?;
+        timer::start(LONGEST)?;
         Ok(Self(()))
     }
 }
@@ -32,27 +35,8 @@ impl Hurry {
 impl Drop for Hurry {
     fn drop(&mut self) {
         // It succeeded before, with the same arguments but one.
-        let _ = set(0);
+        let _ = timer::start(Duration::ZERO);
     }
 }
 
 extern "C" fn nothing(_signal: i32) {}
-
-fn set(micros: i64) -> io::Result<()> {
-    let zero = libc::timeval {
-        tv_sec: 0,
-        tv_usec: 0,
-    };
-    let timer = libc::itimerval {
-        it_interval: zero,
-        it_value: libc::timeval {
-            tv_usec: micros,
-            ..zero
-        },
-    };
-    // SAFETY: `timer` is valid; the old value is not asked for.
-    match unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}

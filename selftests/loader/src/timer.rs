@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The timer of this process, which sends it SIGALRM.
+
+use std::io;
+use std::time::Duration;
+
+/// Starts the timer, or stops it if `after` is 0.
+///
+/// # Errors
+///
+/// None that the kernel documents for these arguments.
+pub fn start(after: Duration) -> io::Result<()> {
+    let timer = libc::itimerval {
+        it_interval: libc::timeval {
+            tv_sec: 0,
+            tv_usec: 0,
+        },
+        it_value: libc::timeval {
+            tv_sec: after.as_secs() as libc::time_t,
+            tv_usec: after.subsec_micros().into(),
+        },
+    };
+    // SAFETY: `timer` is valid; the old value is not asked for.
+    match unsafe { libc::setitimer(libc::ITIMER_REAL, &timer, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
