@@ -8,35 +8,19 @@
 
 mod args;
 mod bpf;
-mod btf;
 mod compare;
-mod defects;
-mod dump;
-mod elfutils;
-mod handmade;
-mod identity;
-mod init;
-mod insn;
-mod ladder;
-mod limits;
-mod measure;
-mod mode;
-mod normalise;
-mod object;
+mod generator;
+mod kernel;
 mod out;
-mod programs;
-mod random;
-mod reload;
-mod skb;
-mod sysctl;
-mod timer;
-mod unpriv;
+mod suites;
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::process::ExitCode;
 
 use args::{Args, Command};
 use clap::Parser;
+use kernel::init;
+use suites::{defects, dump, identity, ladder, limits, programs, random, reload};
 
 /// Everything was as expected.
 const OK: u8 = 0;

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loads programs, and runs them.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use libbpf_sys::{BPF_PROG_LOAD, BPF_PROG_TEST_RUN};
+
+use super::sys::{address, bpf, owned};
+use super::Spec;
+use crate::kernel::unpriv::Dropped;
+
+/// Head of `union bpf_attr` for `BPF_PROG_LOAD`; the kernel takes what follows as zero.
+#[derive(Default)]
+#[repr(C)]
+struct LoadAttr {
+    prog_type: u32,
+    insn_cnt: u32,
+    insns: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log_buf: u64,
+    kern_version: u32,
+    prog_flags: u32,
+    prog_name: [u8; 16],
+    prog_ifindex: u32,
+    expected_attach_type: u32,
+    prog_btf_fd: u32,
+    func_info_rec_size: u32,
+    func_info: u64,
+    func_info_cnt: u32,
+    line_info_rec_size: u32,
+    line_info: u64,
+    line_info_cnt: u32,
+    attach_btf_id: u32,
+}
+
+/// Head of `union bpf_attr` for `BPF_PROG_TEST_RUN`.
+#[derive(Default)]
+#[repr(C)]
+struct TestRunAttr {
+    prog_fd: u32,
+    retval: u32,
+    data_size_in: u32,
+    data_size_out: u32,
+    data_in: u64,
+    data_out: u64,
+    repeat: u32,
+    duration: u32,
+}
+
+/// Loads a program without a log.
+///
+/// Returns its descriptor and the time the system call took.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn load(spec: &Spec) -> io::Result<(OwnedFd, Duration)> {
+    load_logged(spec, &mut [])
+}
+
+/// Reason that the verifier gives for refusing a program: the headline of its diagnosis, or the last
+/// line of its log that is not a statistic.
+pub fn refusal(spec: &Spec) -> Option<String> {
+    let text = log(spec);
+    let headline = text
+        .lines()
+        .rfind(|line| line.starts_with("Verification failed: "));
+    let last = text
+        .lines()
+        .rfind(|line| !line.is_empty() && !line.starts_with("processed "));
+    headline.or(last).map(str::to_owned)
+}
+
+/// What the verifier says about a program.
+pub fn log(spec: &Spec) -> String {
+    let mut log = vec![0; 1 << 20];
+    // The descriptor of a program that is accepted now, and the error when the log is too small
+    // for all of it, are of no interest here.
+    let _ = load_logged(spec, &mut log);
+    // What stands behind the first NUL is older: the verifier starts over when it has been through
+    // the program, and may then refuse it all the same.
+    let text = log.split(|&byte| byte == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
+}
+
+fn load_logged(spec: &Spec, log: &mut [u8]) -> io::Result<(OwnedFd, Duration)> {
+    let license = c"GPL";
+    let mut attr = LoadAttr {
+        prog_type: spec.kind,
+        insn_cnt: spec.insns.len() as u32,
+        insns: address(&spec.insns),
+        license: license.as_ptr() as u64,
+        log_level: if log.is_empty() { 0 } else { 1 },
+        log_size: log.len() as u32,
+        log_buf: if log.is_empty() {
+            0
+        } else {
+            log.as_mut_ptr() as u64
+        },
+        prog_flags: spec.flags,
+        prog_name: kernel_name(&spec.name),
+        expected_attach_type: spec.attach,
+        ..Default::default()
+    };
+    if let Some(btf) = spec.btf {
+        attr.prog_btf_fd = btf as u32;
+        attr.func_info_rec_size = spec.func_info.size as u32;
+        attr.func_info = address(&spec.func_info.bytes);
+        attr.func_info_cnt = spec.func_info.count() as u32;
+        attr.line_info_rec_size = spec.line_info.size as u32;
+        attr.line_info = address(&spec.line_info.bytes);
+        attr.line_info_cnt = spec.line_info.count() as u32;
+    }
+    let dropped = spec.unprivileged.then(Dropped::drop_all).transpose()?;
+    let start = Instant::now();
+    // SAFETY: `attr` is the head of the attributes for BPF_PROG_LOAD; its pointers are to buffers
+    // of the stated sizes that `spec`, `license` and `log` keep alive, `log` writable.
+    let ret = unsafe { bpf(BPF_PROG_LOAD, &mut attr) };
+    let took = start.elapsed();
+    drop(dropped);
+    Ok((owned(ret?), took))
+}
+
+/// Runs a program that gets a packet once, on one of zeros, and returns what it returns.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn test_run(prog: BorrowedFd<'_>) -> io::Result<u32> {
+    let packet = [0u8; 64];
+    let mut attr = TestRunAttr {
+        prog_fd: prog.as_raw_fd() as u32,
+        data_size_in: packet.len() as u32,
+        data_in: address(&packet),
+        repeat: 1,
+        ..Default::default()
+    };
+    // SAFETY: `attr` is the head of the attributes for BPF_PROG_TEST_RUN; its only pointer is to
+    // `packet`, of the stated size.
+    unsafe { bpf(BPF_PROG_TEST_RUN, &mut attr) }?;
+    Ok(attr.retval)
+}
+
+/// Name for the kernel: at most 15 characters of those it takes.
+fn kernel_name(name: &str) -> [u8; 16] {
+    let mut out = [0; 16];
+    let bytes = name
+        .bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { b } else { b'_' });
+    for (to, from) in out[..15].iter_mut().zip(bytes) {
+        *to = from;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_the_kernel() {
+        assert_eq!(&kernel_name("a-b"), b"a_b\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        assert_eq!(kernel_name("much_too_long_a_name")[15], 0);
+    }
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Creates the few maps that programs made here need.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use libbpf_sys::{bpf_map_freeze, bpf_map_update_elem, BPF_MAP_CREATE};
+
+use super::sys::{bpf, owned};
+
+/// `BPF_MAP_TYPE_INSN_ARRAY`, and the size of its values in bytes.
+const INSN_ARRAY: u32 = 34;
+const INSN_ARRAY_VALUE: u32 = 16;
+
+/// Head of `union bpf_attr` for `BPF_MAP_CREATE`.
+#[repr(C)]
+struct MapAttr {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    map_flags: u32,
+    inner_map_fd: u32,
+}
+
+/// Creates a map.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn create_map(kind: u32, key: u32, value: u32, entries: u32) -> io::Result<OwnedFd> {
+    make_map(&mut MapAttr {
+        map_type: kind,
+        key_size: key,
+        value_size: value,
+        max_entries: entries,
+        map_flags: 0,
+        inner_map_fd: 0,
+    })
+}
+
+/// Creates a map of maps that are like `inner`.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn create_outer_map(kind: u32, entries: u32, inner: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    make_map(&mut MapAttr {
+        map_type: kind,
+        key_size: 4,
+        value_size: 4,
+        max_entries: entries,
+        map_flags: 0,
+        inner_map_fd: inner.as_raw_fd() as u32,
+    })
+}
+
+fn make_map(attr: &mut MapAttr) -> io::Result<OwnedFd> {
+    // SAFETY: `attr` is the head of the attributes for BPF_MAP_CREATE and has no pointers.
+    unsafe { bpf(BPF_MAP_CREATE, attr) }.map(owned)
+}
+
+/// Creates an insn array of one value, insn `idx`, as the verifier takes it.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn create_insn_array(idx: u32) -> io::Result<OwnedFd> {
+    let map = create_map(INSN_ARRAY, 4, INSN_ARRAY_VALUE, 1)?;
+    let key = 0u32;
+    let value = [idx, 0, 0, 0];
+    // SAFETY: Key and value have the sizes that the map was created with.
+    let err = unsafe {
+        bpf_map_update_elem(
+            map.as_raw_fd(),
+            (&raw const key).cast(),
+            (&raw const value).cast(),
+            0,
+        )
+    };
+    if err != 0 {
+        return Err(io::Error::from_raw_os_error(-err));
+    }
+    // SAFETY: The function takes a descriptor.
+    match unsafe { bpf_map_freeze(map.as_raw_fd()) } {
+        0 => Ok(map),
+        err => Err(io::Error::from_raw_os_error(-err)),
+    }
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! bpf(2): what programs consist of, and loading them. All descriptors are owned, all buffers are
+//! vectors.
+
+pub mod btf;
+pub mod disasm;
+mod elfutils;
+pub mod insn;
+mod load;
+mod maps;
+pub mod object;
+mod report;
+pub mod skb;
+mod spec;
+mod sys;
+
+pub use load::{load, log, refusal, test_run};
+pub use maps::{create_insn_array, create_map, create_outer_map};
+pub use report::{is_jited, report, Detail, Report};
+pub use spec::{Records, Spec, XDP_FRAGS_FLAG, XDP_FRAGS_PREFIX};
+
+/// What bpf(2) says when there is neither a JIT that can nor an interpreter. It is of the kernel's
+/// `linux/errno.h`, not among the C library's.
+pub const ENOTSUPP: i32 = 524;

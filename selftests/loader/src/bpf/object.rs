@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! BPF objects: libbpf creates the maps, loads the BTF and relocates; the loading of programs is
+//! left to the caller, who wants to do it more than once.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::raw::c_char;
+use std::path::{Path, PathBuf};
+use std::ptr::NonNull;
+use std::slice;
+
+use libbpf_sys as sys;
+
+use crate::bpf::insn::{decode, INSN_SIZE};
+use crate::bpf::{Records, Spec, XDP_FRAGS_FLAG, XDP_FRAGS_PREFIX};
+
+/// An object whose maps exist and whose programs are ready to load.
+///
+/// # Invariants
+///
+/// The pointer is to an object of libbpf that only this value owns.
+pub struct Object(NonNull<sys::bpf_object>);
+
+impl Object {
+    /// Opens an object file and prepares its programs.
+    ///
+    /// # Errors
+    ///
+    /// What libbpf says: a file that is no BPF object, a map type the kernel lacks.
+    pub fn prepare(path: &Path) -> io::Result<Self> {
+        let name = CString::new(path.as_os_str().as_encoded_bytes())?;
+        // SAFETY: no callback is installed, which is libbpf's documented way to silence it.
+        unsafe { sys::libbpf_set_print(None) };
+        // SAFETY: `name` is a NUL-terminated string that outlives the call; no options.
+        let obj = unsafe { sys::bpf_object__open_file(name.as_ptr(), std::ptr::null()) };
+        // INVARIANT: libbpf has just made the object and handed it to us.
+        let obj = Self(NonNull::new(obj).ok_or_else(io::Error::last_os_error)?);
+        // SAFETY: the object is valid by the type's invariant.
+        let err = unsafe { sys::bpf_object__prepare(obj.0.as_ptr()) };
+        if err < 0 {
+            return Err(io::Error::from_raw_os_error(-err));
+        }
+        Ok(obj)
+    }
+
+    /// The entry programs of the object. Their descriptors live as long as the object.
+    pub fn programs(&self) -> Vec<Spec> {
+        let mut specs = Vec::new();
+        let mut prog = std::ptr::null_mut();
+        loop {
+            // SAFETY: the object is valid by the type's invariant, `prog` is null or the program
+            // that the previous call gave.
+            prog = unsafe { sys::bpf_object__next_program(self.0.as_ptr(), prog) };
+            if prog.is_null() {
+                return specs;
+            }
+            specs.push(self.spec(prog));
+        }
+    }
+
+    /// `prog` is a program of this object.
+    fn spec(&self, prog: *mut sys::bpf_program) -> Spec {
+        // SAFETY: `prog` belongs to the object, which is valid and prepared: its strings are
+        // NUL-terminated, its arrays have as many elements as the counts say, and all stay in
+        // place as long as the object, that is, during this function, which copies them.
+        unsafe {
+            let section = text(sys::bpf_program__section_name(prog));
+            let frags = if section.starts_with(XDP_FRAGS_PREFIX) {
+                XDP_FRAGS_FLAG
+            } else {
+                0
+            };
+            let btf = sys::bpf_object__btf_fd(self.0.as_ptr());
+            Spec {
+                name: text(sys::bpf_program__name(prog)),
+                kind: sys::bpf_program__type(prog),
+                attach: sys::bpf_program__expected_attach_type(prog),
+                flags: sys::bpf_program__flags(prog) | frags,
+                insns: decode(
+                    &copy(
+                        sys::bpf_program__insns(prog),
+                        sys::bpf_program__insn_cnt(prog),
+                    )
+                    .bytes,
+                ),
+                btf: (btf >= 0).then_some(btf),
+                func_info: copy(
+                    sys::bpf_program__func_info(prog),
+                    u64::from(sys::bpf_program__func_info_cnt(prog)),
+                ),
+                line_info: copy(
+                    sys::bpf_program__line_info(prog),
+                    u64::from(sys::bpf_program__line_info_cnt(prog)),
+                ),
+                unprivileged: false,
+            }
+        }
+    }
+}
+
+impl Drop for Object {
+    fn drop(&mut self) {
+        // SAFETY: the object is valid and ours alone by the type's invariant.
+        unsafe { sys::bpf_object__close(self.0.as_ptr()) };
+    }
+}
+
+/// # Safety
+///
+/// `string` is a NUL-terminated string.
+unsafe fn text(string: *const c_char) -> String {
+    // SAFETY: as the caller promises.
+    unsafe { CStr::from_ptr(string) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// # Safety
+///
+/// `count` elements of plain data without padding stand at `from`, or `count` is 0.
+unsafe fn copy<T>(from: *const T, count: u64) -> Records {
+    let size = size_of::<T>();
+    if from.is_null() || count == 0 {
+        return Records {
+            size,
+            bytes: Vec::new(),
+        };
+    }
+    // SAFETY: as the caller promises.
+    let bytes = unsafe { slice::from_raw_parts(from.cast::<u8>(), size * count as usize) };
+    Records {
+        size,
+        bytes: bytes.to_vec(),
+    }
+}
+
+const _: () = assert!(size_of::<sys::bpf_insn>() == INSN_SIZE);
+
+/// The object files of a directory, by name.
+///
+/// # Errors
+///
+/// No such directory, or no object in it: then there would be nothing to compare.
+pub fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let complain = |err: io::Error| io::Error::new(err.kind(), format!("{}: {err}", dir.display()));
+    let mut files = Vec::new();
+    for entry in dir.read_dir().map_err(complain)? {
+        let path = entry.map_err(complain)?.path();
+        if path.extension().is_some_and(|ext| ext == "o") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(complain(io::Error::other(
+            "no BPF objects (*.o); build selftests/progs",
+        )));
+    }
+    Ok(files)
+}

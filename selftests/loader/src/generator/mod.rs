@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Random programs that the verifier accepts, nearly all of them, and that use everything that is
+//! rewritten. The same seed and number give the same program.
+
+mod asm;
+mod body;
+mod fields;
+mod flow;
+mod kinds;
+mod leaf;
+mod maps;
+mod profile;
+mod program;
+mod regs;
+mod rng;
+mod state;
+
+pub use program::{Case, Generator};

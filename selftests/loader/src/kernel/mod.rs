@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The running kernel but for bpf(2): its modes, counters and settings, and being its init.
+
+pub mod init;
+pub mod mode;
+pub mod stats;
+pub mod sysctl;
+pub mod timer;
+pub mod unpriv;

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Settings of the running kernel.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Has this kernel a JIT?
+pub fn has_jit() -> bool {
+    Path::new("/proc/sys/net/core/bpf_jit_enable").exists()
+}
+
+/// A setting has another value while this exists.
+pub struct Setting {
+    path: PathBuf,
+    found: String,
+}
+
+impl Setting {
+    /// Sets `name`, as `net/core/bpf_jit_harden`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no such setting, or refuses the value.
+    pub fn set(name: &str, value: &str) -> io::Result<Self> {
+        let path = PathBuf::from("/proc/sys").join(name);
+        let complain =
+            |err: io::Error| io::Error::new(err.kind(), format!("{}: {err}", path.display()));
+        let found = fs::read_to_string(&path).map_err(complain)?;
+        fs::write(&path, value).map_err(complain)?;
+        let found = found.trim().to_owned();
+        Ok(Self { path, found })
+    }
+}
+
+impl Drop for Setting {
+    fn drop(&mut self) {
+        // Nothing to be done about a failure at this point.
+        let _ = fs::write(&self.path, &self.found);
+    }
+}
