@@ -9,8 +9,7 @@ use libbpf_sys::{
     BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_PROG_TYPE_SCHED_CLS, BPF_PROG_TYPE_SOCKET_FILTER,
 };
 
-use super::{spec, Defect, Outcome};
-use crate::bpf::create_insn_array;
+use super::{load, spec, Defect, Outcome};
 use crate::bpf::insn::Size::{DW, W};
 use crate::bpf::insn::Width::W64;
 use crate::bpf::insn::{
@@ -18,6 +17,7 @@ use crate::bpf::insn::{
     Cond, Insn, Op, CALL_CODE, GOTOX, NOSPEC, PSEUDO_CALL,
 };
 use crate::bpf::skb::{LEN, PROTOCOL};
+use crate::bpf::{create_insn_array, Spec};
 use crate::kernel::sysctl::has_jit;
 
 /// The insn that the first backward jump with `code` leads to.
@@ -139,15 +139,17 @@ pub fn far_may_goto() -> Defect {
     }
 }
 
-/// An indirect jump in front of a subprogram that gets slots for may_goto. Returns the map that it
-/// needs, too; `None` on a kernel without a JIT, which has no such jumps.
-pub fn gotox_off() -> io::Result<Option<(Defect, OwnedFd)>> {
+/// The insn of [`gotox_off`] that has the descriptor of its map.
+const GOTOX_MAP: usize = 3;
+
+/// An indirect jump in front of a subprogram that gets slots for may_goto; `None` on a kernel without
+/// a JIT, which has no such jumps. To be loaded by [`load_with_insn_array`].
+pub fn gotox_off() -> Option<Defect> {
     if !has_jit() {
-        return Ok(None);
+        return None;
     }
     let name = "gotox_off";
-    let map = create_insn_array(7)?;
-    let [low, high] = ld_map_value(1, map.as_raw_fd(), 0);
+    let [low, high] = ld_map_value(1, 0, 0);
     let insns = vec![
         call_rel(2),
         call_rel(8),
@@ -164,7 +166,7 @@ pub fn gotox_off() -> io::Result<Option<(Defect, OwnedFd)>> {
         alu_imm(W64, Op::Add, 0, 1),
         exit(),
     ];
-    let defect = Defect {
+    Some(Defect {
         name,
         returns: None,
         spec: spec(BPF_PROG_TYPE_RAW_TRACEPOINT, name, insns),
@@ -176,6 +178,13 @@ pub fn gotox_off() -> io::Result<Option<(Defect, OwnedFd)>> {
             }
             Outcome::Refused(..) => false,
         },
-    };
-    Ok(Some((defect, map)))
+    })
+}
+
+/// Loads a program with an insn array of its own: it may be the only one.
+pub fn load_with_insn_array(spec: &Spec) -> io::Result<(Outcome, Option<OwnedFd>)> {
+    let map = create_insn_array(7)?;
+    let mut spec = spec.clone();
+    spec.insns[GOTOX_MAP].imm = map.as_raw_fd();
+    load(&spec)
 }

@@ -203,8 +203,8 @@ pub fn run(args: &DefectArgs) -> io::Result<bool> {
     ] {
         show.show(&defect, load)?;
     }
-    match jumps::gotox_off()? {
-        Some((defect, _map)) => show.show(&defect, load)?,
+    match jumps::gotox_off() {
+        Some(defect) => show.show(&defect, jumps::load_with_insn_array)?,
         None => Show::not_here("gotox_off", "this kernel has no JIT"),
     }
     show.rollbacks(&btf)?;
