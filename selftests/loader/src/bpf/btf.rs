@@ -3,12 +3,10 @@
 //! Type information for programs made here, written by hand as the kernel's test_progs does: one
 //! object with functions and lines enough for every program.
 
-use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::path::Path;
 
-use libbpf_sys::{btf__find_by_name_kind, btf__free, btf__load_vmlinux_btf, BPF_BTF_LOAD};
+use libbpf_sys::BPF_BTF_LOAD;
 
 use super::insn::{Insn, LD_IMM64};
 use super::sys::{address, bpf, owned};
@@ -22,8 +20,6 @@ const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 /// `int` is signed and has 32 bits.
 const INT_SIGNED_32: u32 = 1 << 24 | 32;
-
-const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
 
 /// Functions that a program may have.
 pub const FUNCTIONS: u32 = 40;
@@ -155,21 +151,4 @@ fn load(blob: &[u8]) -> io::Result<OwnedFd> {
     };
     // SAFETY: `attr` is the head of the attributes for BPF_BTF_LOAD; `blob` is valid for its size.
     unsafe { bpf(BPF_BTF_LOAD, &mut attr) }.map(owned)
-}
-
-/// Returns the number of the kernel function `name`, if this kernel has type information.
-pub fn kernel_function(name: &CStr) -> Option<i32> {
-    if !Path::new(VMLINUX_BTF).exists() {
-        return None;
-    }
-    // SAFETY: The function takes nothing; what it returns is freed below.
-    let btf = unsafe { btf__load_vmlinux_btf() };
-    if btf.is_null() {
-        return None;
-    }
-    // SAFETY: Both are valid, and the name ends in a 0.
-    let id = unsafe { btf__find_by_name_kind(btf, name.as_ptr(), KIND_FUNC) };
-    // SAFETY: It is not used any more.
-    unsafe { btf__free(btf) };
-    (id > 0).then_some(id)
 }

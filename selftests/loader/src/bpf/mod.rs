@@ -19,7 +19,3 @@ pub use load::{load, log, refusal, test_run};
 pub use maps::{create_insn_array, create_map, create_outer_map};
 pub use report::{is_jited, report, Detail, Report};
 pub use spec::{Records, Spec, XDP_FRAGS_FLAG, XDP_FRAGS_PREFIX};
-
-/// What bpf(2) says when there is neither a JIT that can nor an interpreter. It is of the kernel's
-/// `linux/errno.h`, not among the C library's.
-pub const ENOTSUPP: i32 = 524;

@@ -2,9 +2,11 @@
 
 //! The running kernel but for bpf(2): its modes, counters and settings, and being its init.
 
+pub mod fault;
 pub mod init;
 pub mod mode;
 pub mod stats;
 pub mod sysctl;
 pub mod timer;
 pub mod unpriv;
+pub mod vmlinux;

@@ -4,12 +4,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
-
-/// Has this kernel a JIT?
-pub fn has_jit() -> bool {
-    Path::new("/proc/sys/net/core/bpf_jit_enable").exists()
-}
+use std::path::PathBuf;
 
 /// A setting has another value while this exists.
 pub struct Setting {
@@ -18,7 +13,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// Sets `name`, as `net/core/bpf_jit_harden`.
+    /// Sets `name`, as `net/core/bpf_jit_harden`, or a file of another place by its absolute path.
     ///
     /// # Errors
     ///

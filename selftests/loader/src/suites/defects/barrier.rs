@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A backward jump that is unsafe under speculation, so that a barrier is put in front of it.
+
+use std::io;
+
+use libbpf_sys::BPF_PROG_TYPE_SOCKET_FILTER;
+
+use super::outcome::{load, spec, Finding, Loaded, Outcome, Verdict};
+use crate::bpf::insn::Size::W;
+use crate::bpf::insn::Width::W64;
+use crate::bpf::insn::{
+    alu_imm, exit, ja, jmp, jmp_reg, ldx, mov, mov_reg, Cond, Insn, Op, NOSPEC,
+};
+use crate::bpf::skb::{LEN, PROTOCOL};
+use crate::kernel::unpriv;
+
+/// The insn that the backward jump with `code` leads to.
+fn target_of(insns: &[Insn], code: u8) -> Option<Insn> {
+    let from = insns
+        .iter()
+        .position(|insn| insn.code == code && insn.off < 0)?;
+    let to = from as i64 + 1 + i64::from(insns[from].off);
+    insns.get(usize::try_from(to).ok()?).copied()
+}
+
+pub fn look() -> io::Result<Finding> {
+    let target = mov(0, 1);
+    let compare = jmp_reg(Cond::Gt, 3, 4, -10);
+    let insns = vec![
+        mov(0, 0),
+        ldx(W, 4, 1, LEN),
+        ja(3),
+        target,
+        alu_imm(W64, Op::Add, 0, 4),
+        exit(),
+        ldx(W, 3, 1, PROTOCOL),
+        mov_reg(5, 4),
+        alu_imm(W64, Op::And, 5, 1),
+        // Never, but for a mispredicted moment.
+        jmp(Cond::Gt, 5, 5, 1),
+        ja(1),
+        mov_reg(3, 1),
+        compare,
+        mov(0, 2),
+        exit(),
+    ];
+    let mut spec = spec(BPF_PROG_TYPE_SOCKET_FILTER, "backward_jump", insns);
+    spec.unprivileged = true;
+    let allowed = unpriv::allow()?;
+    let outcome = load(&spec)?;
+    drop(allowed);
+    let verdict = match &outcome {
+        Outcome::Loaded(Loaded { insns, .. }) => {
+            if !insns.iter().any(|insn| insn.code == NOSPEC) {
+                return Finding::not_here("the processor needs no barriers");
+            }
+            if target_of(insns, compare.code) == Some(target) {
+                Verdict::Right
+            } else {
+                Verdict::Shows
+            }
+        }
+        Outcome::Refused(..) => Verdict::Unclear,
+    };
+    outcome.judged(verdict)
+}
