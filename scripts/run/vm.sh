@@ -27,6 +27,8 @@ log=$results/kernel.log stats=$results/stats
 [[ ${ACCEL:-kvm} =~ ^(kvm|tcg)$ ]] || die "ACCEL=$ACCEL is neither kvm nor tcg"
 [[ ${VM_ICOUNT:-1} == 1 ]] || die "VM_ICOUNT=$VM_ICOUNT is not 1"
 [[ -z ${VM_ICOUNT:-} || ${ACCEL:-tcg} == tcg ]] || die "VM_ICOUNT counts what an emulated CPU executes: pass no ACCEL=$ACCEL"
+# Counting settles both.
+[[ -z ${VM_ICOUNT:-} ]] || ACCEL=tcg VM_CPUS=1
 [[ -n $cmd || -t 0 ]] || die "a shell needs a terminal; for one command pass CMD='...'"
 
 run "$TOP/scripts/setup/vm-root.sh"
@@ -51,7 +53,7 @@ share control "$tmp/control" ""
 # boot ACCEL LIMIT: boots a machine. Its virtual console is stdin and stdout, its serial console the
 # kernel's log. LIMIT is in s, or empty.
 boot() {
-	local accel=$1 limit=$2 how=$1 cpu=host cpus=${VM_CPUS:-2} count=() append
+	local accel=$1 limit=$2 how=$1 cpu=host count=() append
 	append="root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=524288,cache=loose ro"
 	append+=" console=ttyS0 loglevel=5 panic=-1 kunit.enable=0"
 	if [[ $accel == tcg ]]; then
@@ -62,11 +64,9 @@ boot() {
 		cpu=max,la57=off
 		append+=" watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 workqueue.watchdog_thresh=300"
 	fi
-	if [[ -n ${VM_ICOUNT:-} ]]; then
-		cpus=1 count=(-icount "shift=0,sleep=off")
-	fi
+	[[ -z ${VM_ICOUNT:-} ]] || count=(-icount "shift=0,sleep=off")
 	append+=" ${VM_APPEND:-} init=/bin/bash -- -c \"mount -t 9p -o trans=virtio,version=9p2000.L,ro checkout /mnt && exec bash /mnt/selftests/vm/init.sh\""
-	local command=(qemu-system-x86_64 -accel "$how" "${count[@]}" -cpu "$cpu" -smp "$cpus" -m "${VM_MEM:-4G}" -kernel "$image" -append "$append"
+	local command=(qemu-system-x86_64 -accel "$how" "${count[@]}" -cpu "$cpu" -smp "${VM_CPUS:-2}" -m "${VM_MEM:-4G}" -kernel "$image" -append "$append"
 		-nodefaults -no-reboot -display none -serial "file:$log" -device virtio-rng-pci
 		-device virtio-serial-pci -chardev "stdio,id=tty,signal=off" -device "virtconsole,chardev=tty" "${shares[@]}")
 	if [[ -n $limit ]]; then
@@ -102,8 +102,7 @@ find_accel() {
 	fi
 	echo "$known"
 }
-accel=${VM_ICOUNT:+tcg}
-accel=${accel:-${ACCEL:-$(find_accel)}}
+accel=${ACCEL:-$(find_accel)}
 echo "$accel" >"$results/accel"
 case $accel in
 kvm) note "QEMU with KVM: kernel $kind, mode $mode (kernel's log: $log)" ;;
