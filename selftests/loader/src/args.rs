@@ -17,6 +17,8 @@ pub struct Args {
 pub enum Command {
     /// Socket filters of N context loads, each against a twin that needs no rewriting
     Ladder(LadderArgs),
+    /// Families of N edits of one kind, each against a twin that needs no rewriting
+    Families(FamilyArgs),
     /// Real networking programs from BPF objects
     Programs(ProgramArgs),
     /// Short form of both plus one small program for every rewriting pass; fails on a difference
@@ -54,6 +56,28 @@ pub struct LadderArgs {
     /// Loads a row, mode and variant [default: by size, 7 down to 2]
     #[arg(long)]
     pub rounds: Option<usize>,
+}
+
+#[derive(clap::Args)]
+pub struct FamilyArgs {
+    /// Only these, by name
+    #[arg(long, value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Numbers of edits [default: by family]
+    #[arg(long, value_delimiter = ',')]
+    pub n: Vec<usize>,
+    /// Largest number that is loaded in mode stock too [default: by family, 5000 or 1000]
+    #[arg(long)]
+    pub stock_max: Option<usize>,
+    /// Leave out larger numbers of a family's own
+    #[arg(long, default_value_t = 195_000)]
+    pub max: usize,
+    /// Loads a row, mode and variant [default: 3, above 45 000 one]
+    #[arg(long)]
+    pub rounds: Option<usize>,
+    /// Say which families there are
+    #[arg(long)]
+    pub list: bool,
 }
 
 #[derive(clap::Args)]

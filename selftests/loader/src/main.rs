@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use args::{Args, Command};
 use clap::Parser;
 use kernel::init;
-use suites::{defects, dump, identity, ladder, limits, programs, random, reload};
+use suites::{defects, dump, families, identity, ladder, limits, programs, random, reload};
 
 /// Everything was as expected.
 const OK: u8 = 0;
@@ -53,6 +53,7 @@ fn run() -> u8 {
     };
     let result = match args.command {
         Command::Ladder(args) => ladder::run(&args),
+        Command::Families(args) => families::run(&args),
         Command::Programs(args) => programs::run(&args),
         Command::Identity(args) => identity::run(&args),
         Command::Dump(args) => dump::run(&args),

@@ -2,6 +2,7 @@
 
 //! Loads programs, and runs them.
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 use libbpf_sys::{BPF_PROG_LOAD, BPF_PROG_TEST_RUN};
 
 use super::sys::{address, bpf, owned};
-use super::Spec;
+use super::{create_insn_array, Spec};
+use crate::kernel::sysctl::Setting;
 use crate::kernel::unpriv::Dropped;
 
 /// Head of `union bpf_attr` for `BPF_PROG_LOAD`; the kernel takes what follows as zero.
@@ -90,10 +92,19 @@ pub fn log(spec: &Spec) -> String {
 
 fn load_logged(spec: &Spec, log: &mut [u8]) -> io::Result<(OwnedFd, Duration)> {
     let license = c"GPL";
+    let mut insns = Cow::Borrowed(&spec.insns);
+    let map = spec
+        .array
+        .as_ref()
+        .map(|array| create_insn_array(&array.entries));
+    let map = map.transpose()?;
+    if let (Some(array), Some(map)) = (&spec.array, &map) {
+        insns.to_mut()[array.loaded_by].imm = map.as_raw_fd();
+    }
     let mut attr = LoadAttr {
         prog_type: spec.kind,
-        insn_cnt: spec.insns.len() as u32,
-        insns: address(&spec.insns),
+        insn_cnt: insns.len() as u32,
+        insns: address(&insns),
         license: license.as_ptr() as u64,
         log_level: if log.is_empty() { 0 } else { 1 },
         log_size: log.len() as u32,
@@ -116,10 +127,12 @@ fn load_logged(spec: &Spec, log: &mut [u8]) -> io::Result<(OwnedFd, Duration)> {
         attr.line_info = address(&spec.line_info.bytes);
         attr.line_info_cnt = spec.line_info.count() as u32;
     }
+    let harden = |level: u8| Setting::set("net/core/bpf_jit_harden", &level.to_string());
+    let _harden = spec.harden.map(harden).transpose()?;
     let dropped = spec.unprivileged.then(Dropped::drop_all).transpose()?;
     let start = Instant::now();
     // SAFETY: `attr` is the head of the attributes for BPF_PROG_LOAD; its pointers are to buffers
-    // of the stated sizes that `spec`, `license` and `log` keep alive, `log` writable.
+    // of the stated sizes that `spec`, `insns`, `license` and `log` keep alive, `log` writable.
     let ret = unsafe { bpf(BPF_PROG_LOAD, &mut attr) };
     let took = start.elapsed();
     drop(dropped);

@@ -61,26 +61,27 @@ fn make_map(attr: &mut MapAttr) -> io::Result<OwnedFd> {
     unsafe { bpf(BPF_MAP_CREATE, attr) }.map(owned)
 }
 
-/// Creates an insn array of one value, insn `idx`, as the verifier takes it.
+/// Creates an insn array of these insns, as the verifier takes it.
 ///
 /// # Errors
 ///
 /// What the kernel says.
-pub fn create_insn_array(idx: u32) -> io::Result<OwnedFd> {
-    let map = create_map(INSN_ARRAY, 4, INSN_ARRAY_VALUE, 1)?;
-    let key = 0u32;
-    let value = [idx, 0, 0, 0];
-    // SAFETY: Key and value have the sizes that the map was created with.
-    let err = unsafe {
-        bpf_map_update_elem(
-            map.as_raw_fd(),
-            (&raw const key).cast(),
-            (&raw const value).cast(),
-            0,
-        )
-    };
-    if err != 0 {
-        return Err(io::Error::from_raw_os_error(-err));
+pub fn create_insn_array(insns: &[u32]) -> io::Result<OwnedFd> {
+    let map = create_map(INSN_ARRAY, 4, INSN_ARRAY_VALUE, insns.len() as u32)?;
+    for (key, &idx) in (0u32..).zip(insns) {
+        let value = [idx, 0, 0, 0];
+        // SAFETY: Key and value have the sizes that the map was created with.
+        let err = unsafe {
+            bpf_map_update_elem(
+                map.as_raw_fd(),
+                (&raw const key).cast(),
+                (&raw const value).cast(),
+                0,
+            )
+        };
+        if err != 0 {
+            return Err(io::Error::from_raw_os_error(-err));
+        }
     }
     // SAFETY: The function takes a descriptor.
     match unsafe { bpf_map_freeze(map.as_raw_fd()) } {

@@ -18,4 +18,4 @@ mod sys;
 pub use load::{load, log, refusal, test_run};
 pub use maps::{create_insn_array, create_map, create_outer_map};
 pub use report::{is_jited, report, Detail, Report};
-pub use spec::{Records, Spec, XDP_FRAGS_FLAG, XDP_FRAGS_PREFIX};
+pub use spec::{InsnArray, Records, Spec, XDP_FRAGS_FLAG, XDP_FRAGS_PREFIX};

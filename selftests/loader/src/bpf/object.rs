@@ -94,6 +94,8 @@ impl Object {
                     u64::from(sys::bpf_program__line_info_cnt(prog)),
                 ),
                 unprivileged: false,
+                harden: None,
+                array: None,
             }
         }
     }

@@ -38,8 +38,13 @@ pub struct Report {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
     Full,
+    /// The instructions of a program that has less than [`SMALL`].
+    Small,
     Length,
 }
+
+/// Instructions that the kernel reports for sure.
+const SMALL: usize = 400_000;
 
 /// Asks the kernel about a loaded program.
 ///
@@ -51,11 +56,13 @@ pub fn report(prog: BorrowedFd<'_>, detail: Detail) -> io::Result<Report> {
     let mut info = bpf_prog_info::default();
     get_info(prog, &mut info)?;
 
-    let wanted = if detail == Detail::Full {
-        info.xlated_prog_len as usize
-    } else {
-        0
+    let len = info.xlated_prog_len as usize;
+    let full = match detail {
+        Detail::Full => true,
+        Detail::Small => len / INSN_SIZE < SMALL,
+        Detail::Length => false,
     };
+    let wanted = if full { len } else { 0 };
     let mut xlated = vec![0u8; wanted];
     let mut func_info = records(info.func_info_rec_size, info.nr_func_info);
     let mut line_info = records(info.line_info_rec_size, info.nr_line_info);
@@ -82,7 +89,7 @@ pub fn report(prog: BorrowedFd<'_>, detail: Detail) -> io::Result<Report> {
     tags.insert(0, filled.tag);
     Ok(Report {
         insns: filled.xlated_prog_len as usize / INSN_SIZE,
-        xlated: (detail == Detail::Full).then_some(xlated),
+        xlated: full.then_some(xlated),
         func_info,
         line_info,
         tags,

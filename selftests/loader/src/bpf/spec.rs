@@ -24,6 +24,30 @@ pub struct Spec {
     pub line_info: Records,
     /// Load without capabilities.
     pub unprivileged: bool,
+    /// What `net.core.bpf_jit_harden` is to be during the load; None as the kernel has it.
+    pub harden: Option<u8>,
+    /// An insn array. It is made anew for each load, as it serves one program only.
+    pub array: Option<InsnArray>,
+}
+
+/// A map of insns, which an insn of the program loads the address of.
+#[derive(Clone)]
+pub struct InsnArray {
+    pub entries: Vec<u32>,
+    /// Index of the insn that gets the map's descriptor.
+    pub loaded_by: usize,
+}
+
+impl Spec {
+    /// A program with this name and type.
+    pub fn new(kind: u32, name: &str, insns: Vec<Insn>) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            insns,
+            ..Self::default()
+        }
+    }
 }
 
 /// Equal-sized records (`struct bpf_func_info`, `struct bpf_line_info`) as bytes.

@@ -2,6 +2,7 @@
 
 //! Is what the kernel reports about two loads of one program the same?
 
+pub mod drawn;
 pub mod normalise;
 
 use crate::bpf::insn::Insn;

@@ -5,7 +5,8 @@
 //! Between two loads on one kernel only one thing may differ: the address of something the kernel
 //! made for that one load (the program itself for `bpf_timer_set_callback`, for instance), which
 //! rewriting puts into a 64-bit immediate load. Such loads are told from constants of the program
-//! by their value not being in the program that was handed in. Everything else is compared as the
+//! by their value not being in the program that was handed in. (Programs that ask for random numbers
+//! or have an insn array are for [`super::drawn`] to clear first.) Everything else is compared as the
 //! kernel reports it, helper addresses included: those belong to the kernel, not to the load.
 //!
 //! Between two kernels the addresses of helpers differ as well, and the ids of maps.

@@ -13,7 +13,7 @@ mod maps;
 mod profile;
 mod program;
 mod regs;
-mod rng;
+pub mod rng;
 mod state;
 
 pub use program::{Case, Generator};

@@ -4,6 +4,7 @@
 
 pub mod fault;
 pub mod init;
+pub mod jit;
 pub mod mode;
 pub mod stats;
 pub mod sysctl;

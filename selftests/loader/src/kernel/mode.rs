@@ -91,6 +91,16 @@ impl Switch {
         }
     }
 
+    /// Modes to load a program in: both, or for one that takes too long in stock, the patcher alone.
+    /// None on a kernel that has only stock.
+    pub fn modes_for(&self, both: bool) -> &'static [Mode] {
+        match (both, self.has_patcher()) {
+            (true, _) => self.modes(),
+            (false, true) => &[Mode::Patcher],
+            (false, false) => &[],
+        }
+    }
+
     /// All modes of this kernel.
     pub fn all_modes(&self) -> &'static [Mode] {
         match self.has_patcher() {

@@ -23,17 +23,17 @@ const FULL: [usize; 2] = [45_000, 95_000];
 fn filter(name: &str, n: usize, field: i16) -> Spec {
     let mut insns = vec![ldx(Size::W, 0, 1, field); n];
     insns.extend([mov(0, 0), exit()]);
-    Spec {
-        name: format!("{name}_{n}"),
-        kind: BPF_PROG_TYPE_SOCKET_FILTER,
-        insns,
-        ..Spec::default()
-    }
+    Spec::new(BPF_PROG_TYPE_SOCKET_FILTER, &format!("{name}_{n}"), insns)
 }
 
 /// The program of a row: `n` loads that become three instructions each.
 pub fn conversions(n: usize) -> Spec {
     filter("ladder", n, skb::IFINDEX)
+}
+
+/// Its twin: `n` loads that stay one instruction each.
+pub fn twin(n: usize) -> Spec {
+    filter("twin", n, skb::LEN)
 }
 
 /// Loads a row takes in each mode when the user does not say: fewer where one takes long.
@@ -92,11 +92,7 @@ pub fn row(
     rounds: usize,
     plant: Option<Plant>,
 ) -> io::Result<bool> {
-    let modes: &[Mode] = match (both, switch.has_patcher()) {
-        (true, _) => switch.modes(),
-        (false, true) => &[Mode::Patcher],
-        (false, false) => &[],
-    };
+    let modes = switch.modes_for(both);
     out::progress(&format!(
         "ladder: N={n}, {rounds} rounds of {}",
         names(modes)
@@ -110,7 +106,7 @@ pub fn row(
 
     // The instructions of the big ones are too many for the kernel to report.
     let detail = if both { Detail::Full } else { Detail::Length };
-    let twin = filter("twin", n, skb::LEN);
+    let twin = twin(n);
     let plan = Plan {
         modes,
         rounds,

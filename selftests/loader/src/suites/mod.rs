@@ -4,6 +4,7 @@
 
 pub mod defects;
 pub mod dump;
+pub mod families;
 mod handmade;
 pub mod identity;
 pub mod ladder;

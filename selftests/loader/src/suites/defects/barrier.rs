@@ -6,13 +6,14 @@ use std::io;
 
 use libbpf_sys::BPF_PROG_TYPE_SOCKET_FILTER;
 
-use super::outcome::{load, spec, Finding, Loaded, Outcome, Verdict};
+use super::outcome::{load, Finding, Loaded, Outcome, Verdict};
 use crate::bpf::insn::Size::W;
 use crate::bpf::insn::Width::W64;
 use crate::bpf::insn::{
     alu_imm, exit, ja, jmp, jmp_reg, ldx, mov, mov_reg, Cond, Insn, Op, NOSPEC,
 };
 use crate::bpf::skb::{LEN, PROTOCOL};
+use crate::bpf::Spec;
 use crate::kernel::unpriv;
 
 /// The insn that the backward jump with `code` leads to.
@@ -45,7 +46,7 @@ pub fn look() -> io::Result<Finding> {
         mov(0, 2),
         exit(),
     ];
-    let mut spec = spec(BPF_PROG_TYPE_SOCKET_FILTER, "backward_jump", insns);
+    let mut spec = Spec::new(BPF_PROG_TYPE_SOCKET_FILTER, "backward_jump", insns);
     spec.unprivileged = true;
     let allowed = unpriv::allow()?;
     let outcome = load(&spec)?;

@@ -7,10 +7,10 @@ use std::os::fd::AsFd;
 
 use libbpf_sys::BPF_PROG_TYPE_SCHED_CLS;
 
-use super::outcome::{load, spec, Finding, Loaded, Outcome, Verdict};
-use crate::bpf;
+use super::outcome::{load, Finding, Loaded, Outcome, Verdict};
 use crate::bpf::insn::Width::W64;
 use crate::bpf::insn::{alu_imm, call_rel, exit, may_goto, mov, Insn, Op, CALL_CODE, PSEUDO_CALL};
+use crate::bpf::{self, Spec};
 
 /// What the callee returns, and its caller after the loop: one more.
 const CALLEE: i32 = 7;
@@ -44,7 +44,7 @@ pub fn look() -> io::Result<Finding> {
         alu_imm(W64, Op::Add, 0, 1),
         exit(),
     ];
-    let outcome = load(&spec(BPF_PROG_TYPE_SCHED_CLS, "backward_call", insns))?;
+    let outcome = load(&Spec::new(BPF_PROG_TYPE_SCHED_CLS, "backward_call", insns))?;
     let verdict = match &outcome {
         Outcome::Loaded(Loaded { insns, prog, .. }) => {
             if callee_of(insns) != Some(mov(0, CALLEE)) {

@@ -6,8 +6,9 @@ use std::io;
 
 use libbpf_sys::BPF_PROG_TYPE_SCHED_CLS;
 
-use super::outcome::{load, spec, Finding, Outcome, Verdict};
+use super::outcome::{load, Finding, Outcome, Verdict};
 use crate::bpf::insn::{exit, may_goto, mov};
+use crate::bpf::Spec;
 
 /// What the verifier says about the first insn, the may_goto.
 const REASON: &str = "insn 0 cannot be patched due to 16-bit range";
@@ -16,7 +17,7 @@ pub fn look() -> io::Result<Finding> {
     let mut insns = vec![may_goto(i16::MAX)];
     insns.extend([mov(0, 1); i16::MAX as usize]);
     insns.extend([mov(0, 0), exit()]);
-    let outcome = load(&spec(BPF_PROG_TYPE_SCHED_CLS, "far_may_goto", insns))?;
+    let outcome = load(&Spec::new(BPF_PROG_TYPE_SCHED_CLS, "far_may_goto", insns))?;
     let verdict = match &outcome {
         Outcome::Loaded(_) => Verdict::Shows,
         Outcome::Refused(_, reason) if reason.contains(REASON) => Verdict::Right,

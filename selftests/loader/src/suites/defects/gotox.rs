@@ -7,14 +7,14 @@ use std::os::fd::{AsRawFd, OwnedFd};
 
 use libbpf_sys::BPF_PROG_TYPE_RAW_TRACEPOINT;
 
-use super::jit;
-use super::outcome::{load, spec, Finding, Loaded, Outcome, Verdict};
-use crate::bpf;
+use super::outcome::{load, Finding, Loaded, Outcome, Verdict};
 use crate::bpf::insn::Size::DW;
 use crate::bpf::insn::Width::W64;
 use crate::bpf::insn::{
     alu_imm, call_rel, exit, gotox, ja, ld_map_value, ldx, may_goto, mov, Insn, Op, GOTOX,
 };
+use crate::bpf::{self, Spec};
+use crate::kernel::jit;
 
 /// The insn that the jump leads to.
 const TARGET: u32 = 7;
@@ -48,9 +48,9 @@ pub fn look() -> io::Result<Finding> {
     let Some(_jit) = jit::on()? else {
         return Finding::not_here("this kernel has no JIT");
     };
-    let targets = bpf::create_insn_array(TARGET)?;
+    let targets = bpf::create_insn_array(&[TARGET])?;
     let insns = insns(&targets);
-    let outcome = load(&spec(BPF_PROG_TYPE_RAW_TRACEPOINT, "gotox_off", insns))?;
+    let outcome = load(&Spec::new(BPF_PROG_TYPE_RAW_TRACEPOINT, "gotox_off", insns))?;
     let verdict = match &outcome {
         Outcome::Loaded(Loaded { insns, .. }) => {
             match insns.iter().find(|insn| insn.code == GOTOX) {

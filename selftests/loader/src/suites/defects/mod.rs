@@ -9,7 +9,6 @@ mod barrier;
 mod calls;
 mod far_may_goto;
 mod gotox;
-mod jit;
 mod outcome;
 mod probe;
 mod rollback;

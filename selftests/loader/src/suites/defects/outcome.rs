@@ -123,13 +123,3 @@ pub fn load(spec: &Spec) -> io::Result<Outcome> {
         }
     }
 }
-
-/// A program with this name and type.
-pub fn spec(kind: u32, name: &str, insns: Vec<Insn>) -> Spec {
-    Spec {
-        name: name.to_owned(),
-        kind,
-        insns,
-        ..Spec::default()
-    }
-}

@@ -7,9 +7,10 @@ use std::io;
 
 use libbpf_sys::{BPF_FUNC_get_prandom_u32, BPF_PROG_TYPE_SCHED_CLS};
 
-use super::jit;
-use super::outcome::{load, spec, Finding, Loaded, Outcome, Verdict};
+use super::outcome::{load, Finding, Loaded, Outcome, Verdict};
 use crate::bpf::insn::{call, call_kernel, exit, jmp, mov, Cond, INSN_SIZE};
+use crate::bpf::Spec;
+use crate::kernel::jit;
 use crate::kernel::vmlinux::Vmlinux;
 
 /// Whether all jumps still fit is probed in programs of more insns than this.
@@ -51,7 +52,7 @@ pub fn look() -> io::Result<Finding> {
     ];
     insns.resize(n - 1, mov(0, 0));
     insns.push(exit());
-    let outcome = load(&spec(BPF_PROG_TYPE_SCHED_CLS, "probe_end", insns))?;
+    let outcome = load(&Spec::new(BPF_PROG_TYPE_SCHED_CLS, "probe_end", insns))?;
     let verdict = match &outcome {
         // With the handler behind it.
         Outcome::Loaded(Loaded { insns, .. }) if insns.len() > n => Verdict::Right,

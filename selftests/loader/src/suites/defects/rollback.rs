@@ -7,13 +7,13 @@ use std::io;
 
 use libbpf_sys::BPF_PROG_TYPE_SOCKET_FILTER;
 
-use super::jit;
-use super::outcome::{load, loaded, spec, Finding, Loaded, Outcome, Verdict};
+use super::outcome::{load, loaded, Finding, Loaded, Outcome, Verdict};
 use crate::bpf::btf::Btf;
 use crate::bpf::insn::Width::W64;
 use crate::bpf::insn::{alu_imm, call_rel, exit, mov, Insn, Op};
 use crate::bpf::{self, Spec};
 use crate::kernel::fault::Faults;
+use crate::kernel::jit;
 use crate::kernel::sysctl::Setting;
 use crate::kernel::unpriv;
 
@@ -22,7 +22,7 @@ const ALLOCATIONS: u32 = 20_000;
 
 /// A program with the functions that start there, and a line for each insn.
 fn with_lines(btf: &Btf, name: &str, insns: Vec<Insn>, functions: &[(usize, bool)]) -> Spec {
-    let mut spec = spec(BPF_PROG_TYPE_SOCKET_FILTER, name, insns);
+    let mut spec = Spec::new(BPF_PROG_TYPE_SOCKET_FILTER, name, insns);
     spec.btf = Some(btf.fd());
     spec.func_info = Btf::func_info(functions);
     spec.line_info = btf.line_info(&spec.insns, Some);

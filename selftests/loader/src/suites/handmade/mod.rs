@@ -70,12 +70,7 @@ fn classifier(name: &str, insns: &[Insn]) -> Spec {
 }
 
 fn of_kind(kind: u32, name: &str, insns: &[Insn]) -> Spec {
-    Spec {
-        name: name.to_owned(),
-        kind,
-        insns: insns.to_vec(),
-        ..Spec::default()
-    }
+    Spec::new(kind, name, insns.to_vec())
 }
 
 fn ctx_of(reg: u8) -> Insn {

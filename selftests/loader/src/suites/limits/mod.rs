@@ -26,12 +26,7 @@ const MAY_GOTOS: usize = 8_000;
 const SLOWER: u32 = 2;
 
 fn filter(name: &str, insns: Vec<Insn>) -> Spec {
-    Spec {
-        name: name.to_owned(),
-        kind: BPF_PROG_TYPE_SOCKET_FILTER,
-        insns,
-        ..Spec::default()
-    }
+    Spec::new(BPF_PROG_TYPE_SOCKET_FILTER, name, insns)
 }
 
 /// `cnt` nops, and an end.

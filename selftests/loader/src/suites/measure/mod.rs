@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::Plant;
 use crate::bpf::{self, Detail, Report, Spec};
-use crate::compare::difference;
+use crate::compare::{difference, drawn};
 use crate::kernel::mode::{Mode, Switch};
 use crate::kernel::stats::Stats;
 use crate::out;
@@ -104,7 +104,7 @@ pub fn run(switch: &mut Switch, spec: &Spec, plan: &Plan) -> io::Result<Row> {
                         let seconds = loaded.ns as f64 / 1e9;
                         out::progress(&format!("{}: {mode} took {seconds:.1} s", spec.name));
                     }
-                    samples.add(spec, loaded, plan.detail);
+                    samples.add(spec, loaded);
                 }
                 Err(err) => errors.push((*mode, err)),
             }
@@ -140,7 +140,8 @@ fn load(
         Err(err) => return Ok(Err(err)),
     };
     let stats = Stats::read_if(switch)?.since(&before);
-    let report = bpf::report(prog.as_fd(), detail)?;
+    let mut report = bpf::report(prog.as_fd(), detail)?;
+    drawn::clear(spec, &mut report);
     Ok(Ok(Loaded {
         ns: took.as_nanos() as u64,
         stats,
@@ -161,12 +162,12 @@ fn load_twin(switch: &mut Switch, twin: &Spec) -> io::Result<u64> {
 }
 
 impl Samples {
-    fn add(&mut self, spec: &Spec, loaded: Loaded, detail: Detail) {
+    fn add(&mut self, spec: &Spec, loaded: Loaded) {
         self.ns.push(loaded.ns);
         self.stats.push(loaded.stats);
         match &self.report {
             None => self.report = Some(loaded.report),
-            Some(first) if detail == Detail::Full && self.unstable.is_none() => {
+            Some(first) if first.xlated.is_some() && self.unstable.is_none() => {
                 self.unstable = difference(&spec.insns, first, &loaded.report);
             }
             Some(_) => {}

@@ -121,7 +121,8 @@ pub fn summarise(
 
 /// Whether the loads gave the same: None when there is nothing to compare, else the difference.
 fn compare(spec: &Spec, plan: &Plan, samples: &[(Mode, Samples)]) -> Option<Option<String>> {
-    if plan.detail != Detail::Full {
+    let reported = |(_, s): &(Mode, Samples)| s.report.as_ref().is_some_and(|r| r.xlated.is_some());
+    if plan.detail == Detail::Length || !samples.iter().all(reported) {
         return None;
     }
     let unstable = samples.iter().find_map(|(mode, s)| {

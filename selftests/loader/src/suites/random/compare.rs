@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use super::coverage::Coverage;
 use super::patience::Hurry;
-use super::random_insns;
 use crate::bpf::insn::decode;
 use crate::bpf::{self, disasm, Detail, Report};
-use crate::compare::difference;
+use crate::compare::{difference, drawn};
 use crate::generator::Case;
 use crate::kernel::mode::{Mode, Switch};
 use crate::kernel::stats::Stats;
@@ -87,10 +86,8 @@ pub fn compared(
             return Ok(Outcome::Different(text));
         }
     };
-    if case.random_insns {
-        random_insns::clear(&mut stock);
-        random_insns::clear(&mut patcher);
-    }
+    drawn::clear(&case.spec, &mut stock);
+    drawn::clear(&case.spec, &mut patcher);
     coverage.reported(case, &patcher);
     let found = difference(&case.spec.insns, &stock, &patcher);
     if list {

@@ -6,7 +6,6 @@
 mod compare;
 mod coverage;
 mod patience;
-mod random_insns;
 mod tally;
 
 use std::io;

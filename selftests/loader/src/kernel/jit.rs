@@ -4,7 +4,7 @@
 
 use std::io;
 
-use crate::kernel::sysctl::Setting;
+use super::sysctl::Setting;
 
 const ENABLE: &str = "net/core/bpf_jit_enable";
 
