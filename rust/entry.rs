@@ -12,6 +12,7 @@ use super::{
         Mode, //
     },
     session::Session,
+    spare,
     stats::STATS,
     view::View, //
 };
@@ -23,7 +24,7 @@ use kernel::{
 };
 
 /// Version of the contract that this code is written for. scripts/lib/paths.sh reads it too.
-const CONTRACT: u32 = 2;
+const CONTRACT: u32 = 3;
 const _: () = assert!(
     bindings::BPF_PATCHER_VERSION == CONTRACT,
     "the kernel's include/linux/bpf_patcher.h has another version of the contract"
@@ -67,7 +68,7 @@ pub(crate) unsafe extern "C" fn bpf_patcher_begin(
     }
     // SAFETY: As the caller promises.
     let view = unsafe { View::new(prog, env) };
-    let session = Session::new(view, pass, mode == Mode::Verify);
+    let session = Session::begin(view, pass, mode == Mode::Verify);
     STATS.count_failure(&session);
     match session {
         Ok(session) => into_raw(session),
@@ -194,7 +195,7 @@ pub(crate) unsafe extern "C" fn bpf_patcher_linearize(
 #[no_mangle]
 pub(crate) unsafe extern "C" fn bpf_patcher_end(p: *mut bindings::bpf_patcher) {
     // SAFETY: As the caller promises, this is the box that `into_raw` gave away.
-    drop(unsafe { KBox::from_raw(p.cast::<Session>()) });
+    Session::end(unsafe { KBox::from_raw(p.cast::<Session>()) });
 }
 
 /// For as long as this lives, we are the kernel's patcher.
@@ -236,5 +237,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         // SAFETY: It was registered in `new`.
         unsafe { bindings::bpf_patcher_unregister(&*self.ops) };
+        // A session pins the module, so that all have ended.
+        drop(spare::take());
     }
 }

@@ -5,6 +5,7 @@
 
 use super::{
     engine::{
+        abi::Array,
         aux::NewAux,
         layout::Layout,
         log::Log,
@@ -30,16 +31,26 @@ use kernel::{
     }, //
 };
 
-/// Applies the edits of `log` to `view`, and makes room for `room` insns at least.
+/// Applies the edits of `log` to `view`, and makes room for `room` insns at least. `table` is memory
+/// to compute in, which comes back.
 ///
 /// # Errors
 ///
 /// [`Failure::TooFar`] if a jump no longer fits, which the verifier's log tells; `ENOMEM`; `EINTR`
 /// if the loading process is being killed; `E2BIG` if the program becomes too long. Nothing has
 /// changed then.
-pub(crate) fn linearize(view: &mut View, log: &Log, room: u32) -> Result<(), Failure> {
+pub(crate) fn linearize(
+    view: &mut View,
+    log: &Log,
+    table: &mut Array<u32>,
+    room: u32,
+) -> Result<(), Failure> {
     let start = Instant::<Monotonic>::now();
-    let result = apply(view, log, room);
+    let result = plan(view, log, table).and_then(|layout| {
+        let result = apply(view, &layout, room);
+        *table = layout.into_table();
+        result
+    });
     STATS.linearize_ns.add(elapsed_ns(start));
     result
 }
@@ -49,13 +60,13 @@ pub(crate) fn linearize(view: &mut View, log: &Log, room: u32) -> Result<(), Fai
 /// # Errors
 ///
 /// As for [`linearize`].
-pub(crate) fn check(view: &View, log: &Log) -> Result<(), Failure> {
-    plan(view, log).map(|_| ())
+pub(crate) fn check(view: &View, log: &Log, table: &mut Array<u32>) -> Result<(), Failure> {
+    plan(view, log, table).map(|_| ())
 }
 
 /// Returns where each insn goes, if all of `log` can be done.
-fn plan<'a>(view: &View, log: &'a Log) -> Result<Layout<'a>, Failure> {
-    let layout = Layout::new(log)?;
+fn plan<'a>(view: &View, log: &'a Log, table: &mut Array<u32>) -> Result<Layout<'a>, Failure> {
+    let layout = Layout::within(log, table)?;
     let mut aborts = || view.may_abort() && must_abort();
     reach::check(view.insns(), &layout, &mut aborts).inspect_err(|failure| {
         if let Some(idx) = failure.blamed() {
@@ -65,14 +76,15 @@ fn plan<'a>(view: &View, log: &'a Log) -> Result<Layout<'a>, Failure> {
     Ok(layout)
 }
 
-fn apply(view: &mut View, log: &Log, room: u32) -> Result<(), Failure> {
-    let layout = plan(view, log)?;
+fn apply(view: &mut View, layout: &Layout<'_>, room: u32) -> Result<(), Failure> {
+    let log = layout.log();
 
     // Allocate. The program comes last: it may move, which is no change only if nothing fails
     // afterwards.
-    let mut new_aux = match view.program(layout.old_len()).verified {
-        Some(verified) => NewAux::new(&verified.aux, &layout)?,
-        None => NewAux::default(),
+    let has_room = layout.new_len() > layout.old_len() && view.grow_aux(layout.new_len());
+    let mut new_aux = match view.program(layout.old_len(), 0).verified {
+        Some(verified) => NewAux::new(&verified.aux, layout, has_room)?,
+        None => NewAux::Stay,
     };
     let mut allocated = log.bytes() + layout.bytes() + new_aux.bytes();
     allocated += view.reserve(layout.new_len().max(room))?;
@@ -82,8 +94,12 @@ fn apply(view: &mut View, log: &Log, room: u32) -> Result<(), Failure> {
         view.clear_aux(edit.idx, edit.end() - edit.idx);
     }
     let zero_extends = view.zero_extends();
-    let program = view.program(layout.new_len());
-    let outcome = program.rewrite(&layout, &mut new_aux, &zero_extends);
+    let aux_room = match new_aux {
+        NewAux::Move => layout.new_len(),
+        _ => 0,
+    };
+    let program = view.program(layout.new_len(), aux_room);
+    let outcome = program.rewrite(layout, &mut new_aux, &zero_extends);
 
     STATS.edits.add(log.edits().len() as u64);
     STATS.insns_in.add(layout.old_len().into());

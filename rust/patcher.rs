@@ -8,6 +8,7 @@
 //!
 //! - `entry`: what C calls,
 //! - `session`: the edits of one pass, and what they count for,
+//! - `spare`: memory that one session leaves to the next,
 //! - `linearize`: plan, allocate, change,
 //! - `view`: the program as C has it, and as slices for the engine,
 //! - `engine`: the work itself, on slices,
@@ -25,6 +26,7 @@ mod entry;
 mod linearize;
 mod mode;
 mod session;
+mod spare;
 mod stats;
 mod verify;
 mod view;

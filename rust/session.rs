@@ -4,7 +4,10 @@
 
 use super::{
     engine::{
-        abi::Insn,
+        abi::{
+            Array,
+            Insn, //
+        },
         log::{
             Kind,
             Log, //
@@ -12,6 +15,7 @@ use super::{
         reach::Failure, //
     },
     linearize::linearize,
+    spare,
     stats::{
         elapsed_ns,
         STATS, //
@@ -36,10 +40,16 @@ use kernel::{
 /// others.
 const SAMPLE: u64 = 61;
 
+/// Edits, and insns of patches, that a new session has room for.
+const EDITS: usize = 64;
+const PATCHES: usize = 256;
+
 /// What C knows as `struct bpf_patcher`.
 pub(crate) struct Session {
     view: View,
     log: Log,
+    /// Memory for the table of a layout.
+    table: Array<u32>,
     /// `BPF_PATCHER_PASS_*`
     pass: u32,
     /// Is linearize to be checked?
@@ -51,25 +61,50 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Opens a session on the program of `view`.
+    /// Opens a session on the program of `view`, in the memory of an earlier one if that is there.
     ///
     /// # Errors
     ///
     /// `ENOMEM`
-    pub(crate) fn new(
+    pub(crate) fn begin(
         view: View,
         pass: bindings::bpf_patcher_pass,
         verify: bool,
     ) -> Result<KBox<Self>> {
-        let session = Self {
-            log: Log::new(view.len()),
-            view,
-            pass,
-            verify,
-            calls: 0,
-            record_ns: 0,
+        let len = view.len();
+        let Some(mut spare) = spare::take() else {
+            let mut session = Self {
+                view,
+                log: Log::new(len),
+                table: Array::new(),
+                pass,
+                verify,
+                calls: 0,
+                record_ns: 0,
+            };
+            session.log.reserve(EDITS, PATCHES)?;
+            return Ok(KBox::new(session, GFP_KERNEL_ACCOUNT)?);
         };
-        Ok(KBox::new(session, GFP_KERNEL_ACCOUNT)?)
+        spare.view = view;
+        spare.log.reset(len);
+        spare.pass = pass;
+        spare.verify = verify;
+        spare.calls = 0;
+        spare.record_ns = 0;
+        Ok(spare)
+    }
+
+    /// Ends a session; what was not linearized is forgotten.
+    pub(crate) fn end(session: KBox<Self>) {
+        STATS.sessions.add(1);
+        STATS.record_calls.add(session.calls);
+        STATS.record_ns.add(session.record_ns);
+        spare::put(session);
+    }
+
+    /// Returns the bytes of memory that the next session may use.
+    pub(crate) fn bytes(&self) -> usize {
+        self.log.bytes() + self.table.capacity() * size_of::<u32>()
     }
 
     /// Records an edit, as [`Log::record`] does.
@@ -96,25 +131,17 @@ impl Session {
     /// loading process is being killed; `E2BIG` if the program becomes too long. Nothing has
     /// changed then.
     pub(crate) fn linearize(&mut self) -> Result {
-        let (view, log) = (&mut self.view, &self.log);
+        let (view, log, table) = (&mut self.view, &self.log, &mut self.table);
         let result = match self.verify {
-            true => verify::checked(self.pass, view, log),
-            false => linearize(view, log, 0),
+            true => verify::checked(self.pass, view, log, table),
+            false => linearize(view, log, table, 0),
         };
-        self.log = Log::new(self.view.len());
+        self.log.reset(self.view.len());
         result.map_err(Failure::error)
     }
 
     /// Returns the program as it is now.
     pub(crate) fn prog(&self) -> *mut bindings::bpf_prog {
         self.view.prog()
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        STATS.sessions.add(1);
-        STATS.record_calls.add(self.calls);
-        STATS.record_ns.add(self.record_ns);
     }
 }

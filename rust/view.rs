@@ -269,6 +269,12 @@ impl View {
         })
     }
 
+    /// Can the array of aux data hold that of `len` insns where it is? If so, it can from then on.
+    pub(crate) fn grow_aux(&mut self, len: u32) -> bool {
+        // SAFETY: By the type invariants. The array stays where it is.
+        !self.env.is_null() && unsafe { bindings::bpf_patcher_grow_aux(self.env, len) }
+    }
+
     /// Frees what the aux data of insns that are to be removed owns.
     pub(crate) fn clear_aux(&mut self, idx: u32, cnt: u32) {
         if !self.env.is_null() {
@@ -288,9 +294,9 @@ impl View {
         }
     }
 
-    /// Returns the program and what goes with it, with all the insns that stand, and `room` insns
-    /// at least, for which there is room.
-    pub(crate) fn program(&mut self, room: u32) -> Program<'_> {
+    /// Returns the program and what goes with it: all the insns that stand, and `room` at least, for
+    /// which there is room; all entries of aux data, and `aux_room` at least, likewise.
+    pub(crate) fn program(&mut self, room: u32, aux_room: u32) -> Program<'_> {
         let (len, env, prog_aux) = (self.len(), self.env, self.outside.prog_aux);
         // SAFETY: By the type invariants, and as the caller has made room.
         let insns = unsafe { slice(self.insns_ptr(), len.max(room)) };
@@ -309,7 +315,7 @@ impl View {
         let verified = unsafe {
             Verified {
                 aux: Aux {
-                    entries: slice((*env).insn_aux_data, (*env).insn_aux_data_len),
+                    entries: slice((*env).insn_aux_data, (*env).insn_aux_data_len.max(aux_room)),
                     added: slice((*env).aux_added, (*env).aux_added_len),
                     slots: match (*env).aux_slots.is_null() {
                         true => None,
@@ -349,22 +355,29 @@ impl View {
             (*prog_aux).func_info_cnt = outcome.func_info;
             (*env).subprog_cnt = outcome.subprogs;
         }
-        if let Some(slots) = new_aux.slots {
-            let (slots, _) = into_raw(slots);
-            // SAFETY: By the type invariants, the old ones came from `kvmalloc`, or are null.
-            unsafe {
-                bindings::kvfree((*env).aux_slots.cast());
-                (*env).aux_slots = slots;
+        match new_aux {
+            NewAux::Stay => {}
+            NewAux::Move => {
+                // SAFETY: By the type invariants.
+                unsafe { (*env).insn_aux_data_len = new_len };
             }
-        }
-        if let Some(added) = new_aux.added {
-            let (added, len) = into_raw(added);
-            // SAFETY: As above; their entries own nothing.
-            unsafe {
-                bindings::kvfree((*env).aux_added.cast());
-                (*env).aux_added = added;
-                // What was allocated and not used counts as used: it is little.
-                (*env).aux_added_len = len;
+            NewAux::Slots { slots, added } => {
+                let (slots, _) = into_raw(slots);
+                // SAFETY: By the type invariants, the old ones came from `kvmalloc`, or are null.
+                unsafe {
+                    bindings::kvfree((*env).aux_slots.cast());
+                    (*env).aux_slots = slots;
+                }
+                if let Some(added) = added {
+                    let (added, len) = into_raw(added);
+                    // SAFETY: As above; their entries own nothing.
+                    unsafe {
+                        bindings::kvfree((*env).aux_added.cast());
+                        (*env).aux_added = added;
+                        // What was allocated and not used counts as used: it is little.
+                        (*env).aux_added_len = len;
+                    }
+                }
             }
         }
     }

@@ -25,11 +25,13 @@ pub(crate) use kernel::bindings::{
 pub(crate) type Array<T> = KVVec<T>;
 
 /// Appends `value` to `array`; on `ENOMEM` it is as before.
+#[inline]
 pub(crate) fn push<T>(array: &mut Array<T>, value: T) -> Result {
     Ok(array.push(value, GFP_KERNEL_ACCOUNT)?)
 }
 
 /// Appends all of `values` to `array`; on `ENOMEM` it is as before.
+#[inline]
 pub(crate) fn extend<T: Clone>(array: &mut Array<T>, values: &[T]) -> Result {
     Ok(array.extend_from_slice(values, GFP_KERNEL_ACCOUNT)?)
 }

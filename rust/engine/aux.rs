@@ -8,10 +8,12 @@
 //! old one was, and know nothing else. Whether an insn zero-extends is found out anew for each of
 //! the group.
 //!
-//! No entry moves, at 136 bytes each. A table has the slot of each insn's entry: see
-//! `bpf_insn_aux()` in [`include/linux/bpf_verifier.h`](srctree/include/linux/bpf_verifier.h).
-//! Insns that an edit adds share the eight entries that they can have. Only an insn that refers to
-//! a subprog gets its own, as `jit_subprogs()` writes to it.
+//! Entries have 136 bytes each. They move where that costs no memory, in the room that their array
+//! has anyway: so for programs of a few insns, and when insns are only removed. In all other cases
+//! no entry moves. A table has the slot of each insn's entry: see `bpf_insn_aux()` in
+//! [`include/linux/bpf_verifier.h`](srctree/include/linux/bpf_verifier.h). Insns that an edit adds
+//! share the eight entries that they can have. Only an insn that refers to a subprog gets its own,
+//! as `jit_subprogs()` writes to it.
 
 use super::{
     abi::{
@@ -21,8 +23,10 @@ use super::{
         InsnAux, //
     },
     layout::Layout,
-    reference::refers_to_subprog, //
+    reference::refers_to_subprog,
+    shift, //
 };
+use core::ops::Range;
 use kernel::prelude::*;
 
 /// Number of shared entries, the first of those added: one for each combination of the bits below.
@@ -46,7 +50,8 @@ pub(crate) fn fill_added(entry: &mut InsnAux, bits: u32) {
 /// Slots are those of `entries` and then of `added`, of which the first [`SHARED`] are shared ones
 /// if there are any.
 pub(crate) struct Aux<'a> {
-    /// Those of the insns that the verifier has seen.
+    /// Those of the insns that the verifier has seen. If they are to move ([`NewAux::Move`]), with
+    /// room for the longer of the old and the new program.
     pub(crate) entries: &'a mut [InsnAux],
     /// Those of added insns.
     pub(crate) added: &'a mut [InsnAux],
@@ -77,76 +82,127 @@ impl Aux<'_> {
         }
     }
 
-    /// Fills `new` for the new program `insns`, and the entries of edited insns. `zero_extends`
-    /// tells whether an insn defines a 32-bit subregister. Returns how many slots were written.
+    /// Lets each insn of the new program `insns` have its entry: in place, or in `new`.
+    /// `zero_extends` tells whether an insn defines a 32-bit subregister.
     pub(crate) fn rewrite(
         &mut self,
         new: &mut NewAux,
         insns: &[Insn],
         layout: &Layout<'_>,
-        zero_extends: &dyn Fn(&Insn) -> bool,
-    ) -> u64 {
-        let Some(slots) = &mut new.slots else {
-            // No insn moves: each is edited in its place.
-            for span in layout.spans() {
-                if let Some(group) = span.group {
-                    let idx = group.idx() as usize;
-                    self.entries[idx].zext_dst = zero_extends(&insns[idx]);
+        zero_extends: &impl Fn(&Insn) -> bool,
+    ) {
+        match new {
+            NewAux::Stay => self.replace(insns, layout, zero_extends),
+            NewAux::Move => self.move_entries(insns, layout, zero_extends),
+            NewAux::Slots { slots, added } => {
+                let used = used(self.added);
+                Filler {
+                    old_slots: self.slots,
+                    entries: self.entries,
+                    used,
+                    has_own: layout.log().sum().subprog_refs > 0,
+                    added: added.as_deref_mut().unwrap_or(self.added),
+                    zero_extends,
                 }
-            }
-            return 0;
-        };
-
-        let used = used(self.added);
-        let added = match &mut new.added {
-            Some(added) => added,
-            None => &mut *self.added,
-        };
-        let mut filler = Filler {
-            entries: self.entries,
-            used,
-            added,
-            zero_extends,
-        };
-        for span in layout.spans() {
-            let to = layout.start(span.run.start) as usize;
-            let kept = &mut slots[to..][..span.run.len()];
-            match self.slots {
-                Some(old) => {
-                    kept.copy_from_slice(&old[span.run.start as usize..span.run.end as usize])
-                }
-                None => kept
-                    .iter_mut()
-                    .zip(span.run)
-                    .for_each(|(slot, i)| *slot = i),
-            }
-
-            if let Some(group) = span.group.filter(|g| !g.removes()) {
-                let old = self.slots.map_or(group.idx(), |s| s[group.idx() as usize]);
-                let start = layout.start(group.idx()) as usize;
-                let len = group.new_len() as usize;
-                filler.fill(old, &mut slots[start..][..len], &insns[start..][..len]);
+                .fill(slots, insns, layout)
             }
         }
-        layout.new_len().into()
+    }
+
+    /// Each edited insn has become one insn.
+    fn replace(
+        &mut self,
+        insns: &[Insn],
+        layout: &Layout<'_>,
+        zero_extends: &impl Fn(&Insn) -> bool,
+    ) {
+        for edit in layout.log().edits().iter().filter(|e| !e.removes()) {
+            let idx = layout.start(edit.idx) as usize;
+            self.entries[idx].zext_dst = zero_extends(&insns[idx]);
+        }
+    }
+
+    fn move_entries(
+        &mut self,
+        insns: &[Insn],
+        layout: &Layout<'_>,
+        zero_extends: &impl Fn(&Insn) -> bool,
+    ) {
+        let mut len = layout.old_len();
+        if layout.shrinks {
+            len = shift::together(self.entries, layout);
+        }
+        if !layout.grows {
+            return self.replace(insns, layout, zero_extends);
+        }
+        let (mut from, mut to) = (len as usize, layout.new_len() as usize);
+        let mut end = layout.old_len();
+        for group in layout.log().groups().rev() {
+            let kept = (end - group.end()) as usize;
+            end = group.idx();
+            from -= kept;
+            to -= kept;
+            self.entries.copy_within(from..from + kept, to);
+            if group.removes() {
+                continue;
+            }
+            from -= 1;
+            let last = to - 1;
+            to -= group.new_len() as usize;
+            let mut old = self.entries[from];
+            let mut bits = bits_of(&old);
+            for (entry, insn) in self.entries[to..last].iter_mut().zip(&insns[to..]) {
+                *entry = InsnAux::zeroed();
+                fill_added(entry, bits | zext_bit(zero_extends, insn));
+                bits &= !INDIRECT;
+            }
+            old.zext_dst = zero_extends(&insns[last]);
+            old.set_indirect_target(u32::from(bits & INDIRECT != 0));
+            self.entries[last] = old;
+        }
     }
 }
 
-/// What is allocated for the aux data of a new program.
+/// Returns what an insn that is added to the group of an entry has of it.
+fn bits_of(entry: &InsnAux) -> u32 {
+    let seen = if entry.seen != 0 { SEEN } else { 0 };
+    let indirect = if entry.indirect_target() != 0 {
+        INDIRECT
+    } else {
+        0
+    };
+    seen | indirect
+}
+
+fn zext_bit(zero_extends: &impl Fn(&Insn) -> bool, insn: &Insn) -> u32 {
+    if zero_extends(insn) {
+        ZEXT
+    } else {
+        0
+    }
+}
+
+/// What becomes of the aux data of a program, and what is allocated for that.
 ///
 /// # Examples
 ///
 /// ```ignore
-/// let new = NewAux::new(&aux, &layout)?;
+/// let mut new = NewAux::new(&aux, &layout, false)?;
 /// // Nothing fails from here on.
 /// aux.rewrite(&mut new, &insns, &layout, &|insn| insn_def32(insn));
 /// ```
-#[derive(Default)]
-pub(crate) struct NewAux {
-    /// To be the slots of the new program, if they change.
-    pub(crate) slots: Option<Array<u32>>,
-    /// To be `added`, if it has to be longer. It begins with a copy of the old one.
-    pub(crate) added: Option<Array<InsnAux>>,
+pub(crate) enum NewAux {
+    /// No insn moves: each is edited in its place.
+    Stay,
+    /// Entries move with their insns.
+    Move,
+    /// Entries stay.
+    Slots {
+        /// To be the slots of the new program.
+        slots: Array<u32>,
+        /// To be `added`, if it has to be longer. It begins with a copy of the old one.
+        added: Option<Array<InsnAux>>,
+    },
 }
 
 /// Returns how many added entries are in use once the shared ones are there.
@@ -156,82 +212,125 @@ fn used(added: &[InsnAux]) -> u32 {
 }
 
 impl NewAux {
-    /// Allocates what [`Aux::rewrite`] needs.
+    /// Allocates what [`Aux::rewrite`] needs. `has_room` tells whether the array of entries has room
+    /// for those of the new program, should it be the longer one.
     ///
     /// # Errors
     ///
     /// `ENOMEM`
-    pub(crate) fn new(aux: &Aux<'_>, layout: &Layout<'_>) -> Result<Self> {
-        let mut new = Self::default();
-        if !layout.grows && !layout.shrinks && aux.slots.is_none() {
-            return Ok(new);
+    pub(crate) fn new(aux: &Aux<'_>, layout: &Layout<'_>, has_room: bool) -> Result<Self> {
+        if aux.slots.is_none() {
+            if !layout.grows && !layout.shrinks {
+                return Ok(Self::Stay);
+            }
+            if layout.new_len() <= layout.old_len() || has_room {
+                return Ok(Self::Move);
+            }
         }
 
-        new.slots = Some(abi::zeroed(layout.new_len() as usize)?);
-        let own = layout.log().subprog_refs();
+        let slots = abi::zeroed(layout.new_len() as usize)?;
+        let own = layout.log().sum().subprog_refs;
+        let mut added = None;
         if aux.added.is_empty() || own > 0 {
             let used = used(aux.added);
-            let mut added = abi::zeroed::<InsnAux>(used as usize + own as usize)?;
-            added[..aux.added.len()].copy_from_slice(aux.added);
+            let mut array = abi::zeroed::<InsnAux>(used as usize + own as usize)?;
+            array[..aux.added.len()].copy_from_slice(aux.added);
             for bits in aux.added.len() as u32..used {
-                fill_added(&mut added[bits as usize], bits);
+                fill_added(&mut array[bits as usize], bits);
             }
-            new.added = Some(added);
+            added = Some(array);
         }
-        Ok(new)
+        Ok(Self::Slots { slots, added })
+    }
+
+    /// Returns how many bytes [`Aux::rewrite`] writes.
+    pub(crate) fn written(&self, layout: &Layout<'_>) -> u64 {
+        match self {
+            Self::Stay => 0,
+            Self::Move => u64::from(layout.behind_first_edit()) * size_of::<InsnAux>() as u64,
+            Self::Slots { slots, .. } => (slots.len() * size_of::<u32>()) as u64,
+        }
     }
 
     /// Returns the bytes allocated.
     pub(crate) fn bytes(&self) -> usize {
-        let slots = self.slots.as_ref().map_or(0, |s| s.capacity());
-        let added = self.added.as_ref().map_or(0, |a| a.capacity());
-        slots * size_of::<u32>() + added * size_of::<InsnAux>()
+        match self {
+            Self::Stay | Self::Move => 0,
+            Self::Slots { slots, added } => {
+                let added = added.as_ref().map_or(0, |a| a.capacity());
+                slots.capacity() * size_of::<u32>() + added * size_of::<InsnAux>()
+            }
+        }
     }
 }
 
-/// Fills the slots of groups.
-struct Filler<'a> {
+/// Fills the slots of a new program.
+struct Filler<'a, F> {
+    old_slots: Option<&'a [u32]>,
     entries: &'a mut [InsnAux],
     added: &'a mut [InsnAux],
     /// How many of `added` are in use.
     used: u32,
-    zero_extends: &'a dyn Fn(&Insn) -> bool,
+    /// Some insn that is added refers to a subprog, so that it has an entry of its own.
+    has_own: bool,
+    zero_extends: &'a F,
 }
 
-impl Filler<'_> {
-    /// Fills the slots of the group that stands for an insn of slot `old`; its insns are `insns`.
-    fn fill(&mut self, old: u32, slots: &mut [u32], insns: &[Insn]) {
-        let entry = self.entry(old);
-        let seen = if entry.seen != 0 { SEEN } else { 0 };
-        let mut indirect = if entry.indirect_target() != 0 {
-            INDIRECT
-        } else {
-            0
-        };
-
-        let last = slots.len() - 1;
-        for (slot, insn) in slots[..last].iter_mut().zip(insns) {
-            *slot = self.add(insn, seen | indirect);
-            indirect = 0;
+impl<F: Fn(&Insn) -> bool> Filler<'_, F> {
+    fn fill(&mut self, slots: &mut [u32], insns: &[Insn], layout: &Layout<'_>) {
+        let mut kept = 0;
+        for group in layout.log().groups() {
+            let idx = group.idx();
+            if kept < idx {
+                self.keep(slots, kept..idx, layout);
+            }
+            kept = group.end();
+            if !group.removes() {
+                let (start, end) = (layout.start(idx) as usize, layout.start(kept) as usize);
+                self.fill_group(idx, &mut slots[start..end], &insns[start..end]);
+            }
         }
+        self.keep(slots, kept..layout.old_len(), layout);
+    }
 
-        let insn = &insns[last];
-        slots[last] = if self.is_shared(old) {
-            self.add(insn, seen | indirect)
+    /// Fills the slots of old insns that stay.
+    fn keep(&self, slots: &mut [u32], kept: Range<u32>, layout: &Layout<'_>) {
+        let slots = &mut slots[layout.start(kept.start) as usize..][..kept.len()];
+        match self.old_slots {
+            Some(old) => slots.copy_from_slice(&old[kept.start as usize..kept.end as usize]),
+            None => slots.iter_mut().zip(kept).for_each(|(slot, i)| *slot = i),
+        }
+    }
+
+    /// Fills the slots of the group of old insn `idx`.
+    fn fill_group(&mut self, idx: u32, slots: &mut [u32], insns: &[Insn]) {
+        let Some((last_slot, slots)) = slots.split_last_mut() else {
+            return;
+        };
+        let Some((insn, insns)) = insns.split_last() else {
+            return;
+        };
+        let old = self.old_slots.map_or(idx, |s| s[idx as usize]);
+        let mut bits = bits_of(self.entry(old));
+        for (slot, insn) in slots.iter_mut().zip(insns) {
+            *slot = self.add(insn, bits);
+            bits &= !INDIRECT;
+        }
+        *last_slot = if self.is_shared(old) {
+            self.add(insn, bits)
         } else {
             let zext = (self.zero_extends)(insn);
             let entry = self.entry(old);
             entry.zext_dst = zext;
-            entry.set_indirect_target(u32::from(indirect != 0));
+            entry.set_indirect_target(u32::from(bits & INDIRECT != 0));
             old
         };
     }
 
     /// Returns the slot of an entry for an added insn: with `bits`, and what the insn itself says.
     fn add(&mut self, insn: &Insn, bits: u32) -> u32 {
-        let zext = if (self.zero_extends)(insn) { ZEXT } else { 0 };
-        let bits = bits | zext;
-        let slot = if refers_to_subprog(insn) {
+        let bits = bits | zext_bit(self.zero_extends, insn);
+        let slot = if self.has_own && refers_to_subprog(insn) {
             let slot = self.used;
             fill_added(&mut self.added[slot as usize], bits);
             self.used += 1;

@@ -4,99 +4,71 @@
 
 use super::{
     abi::Insn,
-    layout::Layout, //
+    layout::Layout,
+    shift, //
 };
 
 /// Turns the old program, the first `layout.old_len()` of `insns`, into the new one. References are
-/// left as they are. Returns how many insns were written.
+/// left as they are.
 ///
 /// # Panics
 ///
 /// If `insns` is shorter than the longer of the old and the new program.
-pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) -> u64 {
-    let mut written = 0;
+pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) {
     let mut len = layout.old_len();
     if layout.shrinks {
-        let (compacted, moved) = compact(insns, layout);
-        len = compacted;
-        written += moved;
+        len = shift::together(insns, layout);
     }
     if layout.grows {
-        written += expand(insns, layout, len);
+        expand(insns, layout, len);
     } else {
-        written += replace(insns, layout);
+        replace(insns, layout);
     }
-    written
 }
 
-/// Closes the gaps that removals leave, from the front. Returns the length then, and how many insns
-/// moved.
-fn compact(insns: &mut [Insn], layout: &Layout<'_>) -> (u32, u64) {
-    let mut to = 0;
-    let mut moved = 0;
-    for span in layout.spans() {
-        // The insn of a group that stays keeps its place for now.
-        let end = match &span.group {
-            Some(group) if !group.removes() => group.end(),
-            _ => span.run.end,
-        };
-        let (from, cnt) = (span.run.start as usize, (end - span.run.start) as usize);
-        if from != to {
-            insns.copy_within(from..from + cnt, to);
-            moved += cnt as u64;
-        }
-        to += cnt;
+/// Returns how many insns [`rewrite`] writes, those from the first edit on unless none moves.
+pub(crate) fn written(layout: &Layout<'_>) -> u64 {
+    if layout.grows || layout.shrinks {
+        layout.behind_first_edit().into()
+    } else {
+        layout.log().patches_len() as u64
     }
-    // No longer than the old program, whose length is a u32.
-    (to as u32, moved)
 }
 
 /// Makes room for what is added and puts it there, from the end: `len` insns, without those
-/// removed, become `layout.new_len()`. Returns how many insns were written.
-fn expand(insns: &mut [Insn], layout: &Layout<'_>, len: u32) -> u64 {
+/// removed, become `layout.new_len()`.
+fn expand(insns: &mut [Insn], layout: &Layout<'_>, len: u32) {
     let log = layout.log();
-    let mut written = 0;
     let mut from = len as usize;
     let mut to = layout.new_len() as usize;
     let mut end = layout.old_len();
 
-    for group in log.groups().rev() {
-        let run = (end - group.end()) as usize;
-        from -= run;
-        to -= run;
-        if from != to {
-            insns.copy_within(from..from + run, to);
-            written += run as u64;
+    for edit in log.edits().iter().rev() {
+        let kept = (end - edit.rest()) as usize;
+        end = edit.idx;
+        from -= kept;
+        to -= kept;
+        if kept > 0 && from != to {
+            insns.copy_within(from..from + kept, to);
         }
-        end = group.idx();
-        if group.removes() {
+        if edit.removes() {
             continue;
         }
-
-        from -= 1;
-        if group.keeps() {
-            to -= 1;
-            insns[to] = insns[from];
-            written += 1;
-        }
-        for edit in group.edits().iter().rev() {
-            let patch = log.patch(edit);
-            to -= patch.len();
-            insns[to..][..patch.len()].copy_from_slice(patch);
-            written += patch.len() as u64;
+        from -= usize::from(!edit.prepends());
+        let patch = log.patch(edit);
+        to -= patch.len();
+        // Most have two to five insns, for which this is quicker than to call memcpy().
+        for (insn, new) in insns[to..][..patch.len()].iter_mut().zip(patch) {
+            *insn = *new;
         }
     }
-    written
 }
 
-/// Puts patches of one insn in place, if no group is longer. Returns how many insns were written.
-fn replace(insns: &mut [Insn], layout: &Layout<'_>) -> u64 {
+/// Puts patches of one insn in place, if none is longer.
+fn replace(insns: &mut [Insn], layout: &Layout<'_>) {
     let log = layout.log();
-    let mut written = 0;
     for edit in log.edits().iter().filter(|e| !e.removes()) {
         let patch = log.patch(edit);
         insns[layout.start(edit.idx) as usize..][..patch.len()].copy_from_slice(patch);
-        written += patch.len() as u64;
     }
-    written
 }

@@ -5,8 +5,7 @@
 use super::{
     abi::{
         self,
-        Array,
-        Insn, //
+        Array, //
     },
     log::{
         Edit,
@@ -17,25 +16,57 @@ use super::{
 use core::ops::Range;
 use kernel::prelude::*;
 
-/// Old insns that were not edited, maybe none, and the group behind them, except in the last span.
-pub(crate) struct Span<'a> {
-    pub(crate) run: Range<u32>,
-    pub(crate) group: Option<Group<'a>>,
+/// Old insns that stay, maybe none, and the edit behind them, except in the last piece.
+pub(crate) struct Piece<'a> {
+    /// The old insns.
+    pub(crate) kept: Range<u32>,
+    /// New index of the first of them, or of the patch if there are none.
+    pub(crate) pos: u32,
+    pub(crate) edit: Option<&'a Edit>,
 }
 
-/// Where an insn of the new program comes from.
-pub(crate) enum Origin<'a> {
-    /// The old program, at this index.
-    Kept(u32),
-    /// The patch of this edit, at this index into the patch.
-    Patch(&'a Edit, u32, &'a Insn),
+impl Piece<'_> {
+    /// Returns the new index of the edit's patch.
+    pub(crate) fn patch_pos(&self) -> u32 {
+        self.pos + (self.kept.end - self.kept.start)
+    }
+}
+
+/// The pieces of a new program, in order.
+struct Pieces<'a> {
+    edits: core::slice::Iter<'a, Edit>,
+    old: u32,
+    pos: u32,
+    /// Length of the old program; `None` behind the last piece.
+    end: Option<u32>,
+}
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = Piece<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Piece<'a>> {
+        let edit = self.edits.next();
+        let (kept, next) = match edit {
+            Some(edit) => (self.old..edit.idx, edit.rest()),
+            None => (self.old..self.end.take()?, 0),
+        };
+        let piece = Piece {
+            kept,
+            pos: self.pos,
+            edit,
+        };
+        self.pos = piece.patch_pos() + edit.map_or(0, Edit::len);
+        self.old = next;
+        Some(piece)
+    }
 }
 
 /// The new place of each old insn, for one log.
 ///
 /// # Invariants
 ///
-/// - `new_idx` has `len + 1` entries, which ascend and are less than 2^31. Entry `i` is the index,
+/// - `new_idx` has `len + 1` entries that are of this layout, which ascend and are less than 2^31. Entry `i` is the index,
 ///   in the new program, of the first insn of what stands for old insn `i`: of its group, or of the
 ///   next insn that stays if it is removed. The last entry is the length of the new program.
 /// - `entered` is empty unless the log removes more than one insn at a time, and has an entry for
@@ -58,8 +89,6 @@ pub(crate) struct Layout<'a> {
     pub(crate) grows: bool,
     /// Some edit removes insns.
     pub(crate) shrinks: bool,
-    /// Jumps skip what is put in front of some insn.
-    skips: bool,
 }
 
 impl<'a> Layout<'a> {
@@ -69,51 +98,57 @@ impl<'a> Layout<'a> {
     ///
     /// `ENOMEM`; `E2BIG` if program and patches together have 2^31 insns or more.
     pub(crate) fn new(log: &'a Log) -> Result<Self> {
-        let len = log.program_len();
-        if len as usize + log.patches_len() > i32::MAX as usize {
+        Self::within(log, &mut Array::new())
+    }
+
+    /// Computes the layout of `log`, in the memory of `table`, which is used up, if that is enough.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Layout::new`].
+    pub(crate) fn within(log: &'a Log, table: &mut Array<u32>) -> Result<Self> {
+        let len = log.program_len() as usize;
+        if len + log.patches_len() > i32::MAX as usize {
             return Err(E2BIG);
         }
+        if table.len() < len + 1 {
+            *table = abi::zeroed(len + 1)?;
+        }
 
+        let (mut old, mut new) = (0, 0);
+        for edit in log.edits() {
+            let idx = edit.idx as usize;
+            // Not for what comes behind insns that are put in front of the same one.
+            if old <= idx {
+                new = count_up(&mut table[old..idx], new);
+                old = edit.end() as usize;
+                // A removed insn maps to what comes behind it.
+                table[idx..old].fill(new);
+                new += u32::from(!edit.removes());
+            }
+            new += edit.added();
+        }
+        // INVARIANT: Each old insn has its entry, and the end has one. Entries are sums of lengths that
+        // together are less than 2^31.
+        count_up(&mut table[old..=len], new);
+
+        let sum = log.sum();
         let mut layout = Self {
             log,
-            new_idx: abi::with_capacity(len as usize + 1)?,
+            new_idx: core::mem::take(table),
             entered: Array::new(),
-            grows: false,
-            shrinks: false,
-            skips: false,
+            grows: sum.grows,
+            shrinks: sum.longest_removal > 0,
         };
-        let (mut old, mut new) = (0, 0);
-        let mut longest_run = 0;
-        for group in log.groups() {
-            layout.push_kept(old..group.idx(), &mut new)?;
-            // A removed insn maps to what comes behind it.
-            for _ in group.idx()..group.end() {
-                abi::push(&mut layout.new_idx, new)?;
-            }
-            old = group.end();
-            new += group.new_len();
-
-            layout.grows |= group.new_len() > 1;
-            layout.shrinks |= group.removes();
-            layout.skips |= group.skipped_len() > 0;
-            longest_run = longest_run.max(group.end() - group.idx());
-        }
-        layout.push_kept(old..len, &mut new)?;
-        // INVARIANT: One entry was pushed for each old insn, and this one. Entries are sums of
-        // lengths that together are less than 2^31.
-        abi::push(&mut layout.new_idx, new)?;
-        if longest_run > 1 {
+        if sum.longest_removal > 1 {
             layout.enter_runs()?;
         }
         Ok(layout)
     }
 
-    fn push_kept(&mut self, old: Range<u32>, new: &mut u32) -> Result {
-        for _ in old {
-            abi::push(&mut self.new_idx, *new)?;
-            *new += 1;
-        }
-        Ok(())
+    /// Returns the memory of the table, for another layout.
+    pub(crate) fn into_table(self) -> Array<u32> {
+        self.new_idx
     }
 
     /// Fills `entered`, in one sweep from the end.
@@ -150,6 +185,12 @@ impl<'a> Layout<'a> {
     /// Returns the number of insns of the new program.
     pub(crate) fn new_len(&self) -> u32 {
         self.start(self.old_len())
+    }
+
+    /// Returns the number of insns of the new program from the first edit on.
+    pub(crate) fn behind_first_edit(&self) -> u32 {
+        let first = self.log.edits().first();
+        first.map_or(0, |edit| self.new_len() - self.start(edit.idx))
     }
 
     /// Returns the new index of the first insn that stands for old insn `old`.
@@ -199,7 +240,7 @@ impl<'a> Layout<'a> {
 
     /// Returns how many insns in front of old insn `target` a jump to it skips.
     pub(crate) fn skipped_len(&self, target: i64) -> i64 {
-        if !self.skips {
+        if !self.log.sum().skips {
             return 0;
         }
         self.group_at(target).map_or(0, |g| g.skipped_len().into())
@@ -211,52 +252,28 @@ impl<'a> Layout<'a> {
             .and_then(|i| self.log.group_of(i))
     }
 
-    /// Returns the longest runs of old insns that were not edited, with the groups between them.
-    pub(crate) fn spans(&self) -> impl Iterator<Item = Span<'a>> {
-        let len = self.old_len();
-        let mut old = 0;
-        let ends = Iterator::chain(self.log.groups().map(Some), [None]);
-        ends.map(move |group| {
-            let run = old..group.as_ref().map_or(len, |g| g.idx());
-            old = group.as_ref().map_or(len, |g| g.end());
-            Span { run, group }
-        })
-    }
-
-    /// Calls `f` for each insn of the new program, in order, with its index and where it comes
-    /// from.
-    ///
-    /// # Errors
-    ///
-    /// The first of `f`, which is not called again then.
-    pub(crate) fn try_for_each_insn<E>(
-        &self,
-        mut f: impl FnMut(u32, Origin<'a>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        for span in self.spans() {
-            let shift = self.start(span.run.start).wrapping_sub(span.run.start);
-            for old in span.run {
-                f(old.wrapping_add(shift), Origin::Kept(old))?;
-            }
-            let Some(group) = span.group else {
-                continue;
-            };
-            let mut pos = self.start(group.idx());
-            for edit in group.edits() {
-                for (insn, k) in self.log.patch(edit).iter().zip(0..) {
-                    f(pos, Origin::Patch(edit, k, insn))?;
-                    pos += 1;
-                }
-            }
-            if group.keeps() {
-                f(pos, Origin::Kept(group.idx()))?;
-            }
+    /// Returns the pieces of the new program.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'a>> {
+        Pieces {
+            edits: self.log.edits().iter(),
+            old: 0,
+            pos: 0,
+            end: Some(self.old_len()),
         }
-        Ok(())
     }
 
     /// Returns the bytes that the tables hold.
     pub(crate) fn bytes(&self) -> usize {
         (self.new_idx.capacity() + self.entered.capacity()) * size_of::<u32>()
     }
+}
+
+/// Fills `entries` with ascending numbers from `first` on. Returns the next one.
+fn count_up(entries: &mut [u32], first: u32) -> u32 {
+    let mut next = first;
+    for entry in entries {
+        *entry = next;
+        next += 1;
+    }
+    next
 }

@@ -11,7 +11,11 @@ use super::{
         Array,
         Insn, //
     },
-    reference::refers_to_subprog, //
+    reference::{
+        may_refer,
+        refers_to_subprog,
+        Reference, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -35,33 +39,85 @@ pub(crate) enum Kind {
     },
 }
 
+/// A [`Kind`] without its data: a byte, as a program may have a million edits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tag {
+    Prepend,
+    PrependBehind,
+    Replace,
+    ReplaceToBody,
+    Remove,
+}
+
 /// One edit of a session.
 #[derive(Clone, Copy)]
 pub(crate) struct Edit {
     /// Insn index in the program as it was when the session began.
     pub(crate) idx: u32,
-    pub(crate) kind: Kind,
     /// Where its patch begins in the pool.
     at: u32,
-    /// Number of insns of its patch.
-    pub(crate) len: u32,
+    /// Number of insns of its patch or, of a removal, of those removed.
+    cnt: u32,
+    tag: Tag,
+    /// Some insn of its patch refers to another one.
+    pub(crate) refers: bool,
 }
 
 impl Edit {
+    pub(crate) fn kind(&self) -> Kind {
+        match self.tag {
+            Tag::Prepend => Kind::Prepend { behind: false },
+            Tag::PrependBehind => Kind::Prepend { behind: true },
+            Tag::Replace => Kind::Replace { to_body: false },
+            Tag::ReplaceToBody => Kind::Replace { to_body: true },
+            Tag::Remove => Kind::Remove { cnt: self.cnt },
+        }
+    }
+
+    /// Returns the number of insns of its patch.
+    pub(crate) fn len(&self) -> u32 {
+        if self.removes() {
+            0
+        } else {
+            self.cnt
+        }
+    }
+
     /// Returns the index of the first insn behind those that the edit is about.
     pub(crate) fn end(&self) -> u32 {
-        match self.kind {
-            Kind::Remove { cnt } => self.idx + cnt,
-            _ => self.idx + 1,
+        self.idx + if self.removes() { self.cnt } else { 1 }
+    }
+
+    /// Returns the index of the old insn that stands behind the patch, unless another edit is about
+    /// it.
+    pub(crate) fn rest(&self) -> u32 {
+        if self.prepends() {
+            self.idx
+        } else {
+            self.end()
+        }
+    }
+
+    /// Returns the number of insns that the edit adds to the program.
+    pub(crate) fn added(&self) -> u32 {
+        match self.tag {
+            Tag::Remove => 0,
+            Tag::Replace | Tag::ReplaceToBody => self.cnt - 1,
+            Tag::Prepend | Tag::PrependBehind => self.cnt,
         }
     }
 
     pub(crate) fn prepends(&self) -> bool {
-        matches!(self.kind, Kind::Prepend { .. })
+        matches!(self.tag, Tag::Prepend | Tag::PrependBehind)
     }
 
     pub(crate) fn removes(&self) -> bool {
-        matches!(self.kind, Kind::Remove { .. })
+        self.tag == Tag::Remove
+    }
+
+    /// Do jumps to the insn skip the patch?
+    fn is_skipped(&self) -> bool {
+        self.tag == Tag::PrependBehind
     }
 }
 
@@ -88,9 +144,26 @@ impl Edit {
 pub(crate) struct Log {
     edits: Array<Edit>,
     pool: Array<Insn>,
-    /// Number of insns in `pool` that refer to a subprog.
-    subprog_refs: u32,
     program_len: u32,
+    /// Index of the first insn behind those that edits are about.
+    free: u32,
+    /// The insn in front of it has only been prepended to, and may be edited again.
+    open: bool,
+    /// What all edits together come to.
+    sum: Sum,
+}
+
+/// What the edits of a log come to, kept while they are recorded.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sum {
+    /// Number of insns of patches that refer to a subprog.
+    pub(crate) subprog_refs: u32,
+    /// Most insns that one edit removes.
+    pub(crate) longest_removal: u32,
+    /// Some edit puts more than one insn where one was.
+    pub(crate) grows: bool,
+    /// Jumps skip what is put in front of some insn.
+    pub(crate) skips: bool,
 }
 
 impl Log {
@@ -100,9 +173,32 @@ impl Log {
         Self {
             edits: Array::new(),
             pool: Array::new(),
-            subprog_refs: 0,
             program_len,
+            free: 0,
+            open: false,
+            sum: Sum::default(),
         }
+    }
+
+    /// Makes room for so many edits, and for so many insns of patches.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`
+    pub(crate) fn reserve(&mut self, edits: usize, insns: usize) -> Result {
+        abi::reserve(&mut self.edits, edits)?;
+        abi::reserve(&mut self.pool, insns)
+    }
+
+    /// Forgets all edits, for a session on a program of `program_len` insns. The room stays.
+    pub(crate) fn reset(&mut self, program_len: u32) {
+        self.edits.clear();
+        self.pool.clear();
+        // INVARIANT: There are no edits.
+        self.program_len = program_len;
+        self.free = 0;
+        self.open = false;
+        self.sum = Sum::default();
     }
 
     /// Records an edit of insn `idx`; `patch` is empty if and only if it removes.
@@ -112,39 +208,73 @@ impl Log {
     /// `EINVAL` if the edit is empty, lies outside of the program, or does not ascend from the one
     /// before; `ENOMEM`. Nothing is recorded then.
     pub(crate) fn record(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
-        let (span, is_empty) = match kind {
-            Kind::Remove { cnt } => (cnt, cnt == 0 || !patch.is_empty()),
-            _ => (1, patch.is_empty()),
+        let (tag, span) = match kind {
+            Kind::Prepend { behind: false } => (Tag::Prepend, 1),
+            Kind::Prepend { behind: true } => (Tag::PrependBehind, 1),
+            Kind::Replace { to_body: false } => (Tag::Replace, 1),
+            Kind::Replace { to_body: true } => (Tag::ReplaceToBody, 1),
+            Kind::Remove { cnt } => (Tag::Remove, cnt),
         };
-        if is_empty || span > self.program_len || idx > self.program_len - span {
+        let removes = tag == Tag::Remove;
+        let is_behind = idx >= self.free || (self.open && !removes && idx + 1 == self.free);
+        let lies_within = span > 0 && idx < self.program_len && span <= self.program_len - idx;
+        if !is_behind || !lies_within || patch.is_empty() != removes {
             return Err(EINVAL);
         }
-        let removes = matches!(kind, Kind::Remove { .. });
-        let follows = |prev: &Edit| {
-            let same_insn = prev.prepends() && prev.idx == idx;
-            prev.end() <= idx || (same_insn && !removes)
-        };
-        if !self.edits.last().is_none_or(follows) {
-            return Err(EINVAL);
+        if self.edits.len() == self.edits.capacity()
+            || self.pool.len() + patch.len() > self.pool.capacity()
+        {
+            self.grow(idx, patch.len())?;
         }
 
-        let edit = Edit {
+        // By `grow`, the pool's length is a u32.
+        let (at, len) = (self.pool.len() as u32, patch.len() as u32);
+        let mut edit = Edit {
             idx,
-            kind,
-            at: u32::try_from(self.pool.len())?,
-            len: u32::try_from(patch.len())?,
+            at,
+            cnt: if removes { span } else { len },
+            tag,
+            refers: false,
         };
-        abi::reserve(&mut self.edits, 1)?;
+        for insn in patch.iter().filter(|insn| may_refer(insn)) {
+            edit.refers |= Reference::of(insn).is_some();
+            self.sum.subprog_refs += u32::from(refers_to_subprog(insn));
+        }
         abi::extend(&mut self.pool, patch)?;
         // INVARIANT: Checked above.
         abi::push(&mut self.edits, edit)?;
-        self.subprog_refs += patch.iter().filter(|i| refers_to_subprog(i)).count() as u32;
+
+        self.free = idx + span;
+        self.open = edit.prepends();
+        match tag {
+            Tag::Remove => self.sum.longest_removal = self.sum.longest_removal.max(span),
+            Tag::Replace | Tag::ReplaceToBody => self.sum.grows |= len > 1,
+            Tag::Prepend => self.sum.grows = true,
+            Tag::PrependBehind => {
+                self.sum.grows = true;
+                self.sum.skips = true;
+            }
+        }
         Ok(())
     }
 
-    /// Returns the number of insns of patches that refer to a subprog.
-    pub(crate) fn subprog_refs(&self) -> u32 {
-        self.subprog_refs
+    /// Makes room for an edit of insn `idx` that brings `insns` along.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, also for a pool of 2^32 insns.
+    #[cold]
+    fn grow(&mut self, idx: u32, insns: usize) -> Result {
+        u32::try_from(self.pool.len() + insns).map_err(|_| ENOMEM)?;
+        let done = u64::from(idx) + 1;
+        let rest = u64::from(self.program_len) - done;
+        make_room(&mut self.edits, 1, done, rest)?;
+        make_room(&mut self.pool, insns, done, rest)
+    }
+
+    /// Returns what all edits together come to.
+    pub(crate) fn sum(&self) -> &Sum {
+        &self.sum
     }
 
     /// Returns the number of insns of all patches.
@@ -164,14 +294,12 @@ impl Log {
 
     /// Returns the insns that `edit`, one of this log, brings along: none for a removal.
     pub(crate) fn patch(&self, edit: &Edit) -> &[Insn] {
-        &self.pool[edit.at as usize..][..edit.len as usize]
+        &self.pool[edit.at as usize..][..edit.len() as usize]
     }
 
     /// Returns the edits, those of one insn together, in ascending order.
     pub(crate) fn groups(&self) -> impl DoubleEndedIterator<Item = Group<'_>> {
-        self.edits
-            .chunk_by(|a, b| a.idx == b.idx)
-            .map(|edits| Group { edits })
+        Groups { edits: &self.edits }
     }
 
     /// Returns the group of insn `idx`, if that insn was edited. A removed insn is of the group of
@@ -190,6 +318,58 @@ impl Log {
     }
 }
 
+/// Makes room in `array` for `n` elements more, of a log that has come through `done` insns of its
+/// program and has `rest` before it.
+///
+/// An array that is full gets the room that it needs if the rest of the program is edited as what is
+/// done was, so that it is seldom moved; but no more than eight times what it had. For example, the
+/// 64 edits that there is room for are those of the first 130 insns of 1 000. The program is
+/// expected to have 492 of them.
+fn make_room<T>(array: &mut Array<T>, n: usize, done: u64, rest: u64) -> Result {
+    let len = array.len() + n;
+    let capacity = array.capacity();
+    if len <= capacity {
+        return Ok(());
+    }
+    let expected = len as u64 + (len as u64 * rest).div_ceil(done);
+    let room = expected.min(8 * capacity as u64) as usize;
+    abi::reserve(array, n.max(room.saturating_sub(array.len())))
+}
+
+/// Takes the groups off the ends of a log. Most have one edit, so that this is quicker than
+/// `chunk_by`.
+struct Groups<'a> {
+    edits: &'a [Edit],
+}
+
+impl<'a> Iterator for Groups<'a> {
+    type Item = Group<'a>;
+
+    fn next(&mut self) -> Option<Group<'a>> {
+        let first = self.edits.first()?;
+        let mut n = 1;
+        while self.edits.get(n).is_some_and(|e| e.idx == first.idx) {
+            n += 1;
+        }
+        let (edits, rest) = self.edits.split_at(n);
+        self.edits = rest;
+        Some(Group { edits })
+    }
+}
+
+impl DoubleEndedIterator for Groups<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let last = self.edits.last()?;
+        let mut n = self.edits.len() - 1;
+        while n > 0 && self.edits[n - 1].idx == last.idx {
+            n -= 1;
+        }
+        let (rest, edits) = self.edits.split_at(n);
+        self.edits = rest;
+        Some(Group { edits })
+    }
+}
+
 /// All edits of one insn: what is put in front of it, then what replaces it; or one removal.
 ///
 /// # Invariants
@@ -199,7 +379,7 @@ pub(crate) struct Group<'a> {
     edits: &'a [Edit],
 }
 
-impl<'a> Group<'a> {
+impl Group<'_> {
     /// Returns the index of the insn in the old program.
     pub(crate) fn idx(&self) -> u32 {
         self.edits[0].idx
@@ -210,37 +390,31 @@ impl<'a> Group<'a> {
         self.edits[0].end()
     }
 
-    /// Returns the edits, in the order in which their patches stand.
-    pub(crate) fn edits(&self) -> &'a [Edit] {
-        self.edits
-    }
-
     pub(crate) fn removes(&self) -> bool {
         self.edits[0].removes()
     }
 
     /// Does the old insn stay, as the last one of the group?
     pub(crate) fn keeps(&self) -> bool {
-        self.edits.last().is_some_and(Edit::prepends)
+        self.edits[self.edits.len() - 1].prepends()
     }
 
     /// Returns the number of insns in front of the old insn or of what replaces it.
     pub(crate) fn prefix_len(&self) -> u32 {
         let prepends = self.edits.iter().filter(|e| e.prepends());
-        prepends.map(|e| e.len).sum()
+        prepends.map(Edit::len).sum()
     }
 
     /// Returns how many insns of the prefix jumps to the insn skip.
     pub(crate) fn skipped_len(&self) -> u32 {
-        let behind = |e: &Edit| e.kind == Kind::Prepend { behind: true };
-        match self.edits.iter().rposition(behind) {
-            Some(last) => self.edits[..=last].iter().map(|e| e.len).sum(),
+        match self.edits.iter().rposition(Edit::is_skipped) {
+            Some(last) => self.edits[..=last].iter().map(Edit::len).sum(),
             None => 0,
         }
     }
 
     /// Returns the number of insns that the group has in the new program.
     pub(crate) fn new_len(&self) -> u32 {
-        self.edits.iter().map(|e| e.len).sum::<u32>() + u32::from(self.keeps())
+        self.edits.iter().map(Edit::len).sum::<u32>() + u32::from(self.keeps())
     }
 }

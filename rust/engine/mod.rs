@@ -55,6 +55,7 @@
 //! - [`layout`]: where each insn goes,
 //! - [`reference`]: which insns refer to others,
 //! - [`reach`]: do references still fit, and who is to blame,
+//! - [`shift`]: how an array with an item for each insn moves,
 //! - [`insns`], [`relocate`], [`aux`], [`linfo`], [`subprog`], [`positions`]: one for each thing
 //!   that moves, with a function `rewrite`,
 //! - [`abi`]: the kernel's types and allocator.
@@ -69,6 +70,7 @@ pub(crate) mod positions;
 pub(crate) mod reach;
 pub(crate) mod reference;
 pub(crate) mod relocate;
+pub(crate) mod shift;
 pub(crate) mod subprog;
 
 use abi::{
@@ -128,21 +130,21 @@ impl Program<'_> {
         self,
         layout: &Layout<'_>,
         new_aux: &mut NewAux,
-        zero_extends: &dyn Fn(&Insn) -> bool,
+        zero_extends: &impl Fn(&Insn) -> bool,
     ) -> Outcome {
         let insns = self.insns;
-        let written = insns::rewrite(insns, layout);
+        insns::rewrite(insns, layout);
         relocate::rewrite(insns, layout);
 
         let mut outcome = Outcome {
             linfo: 0,
             subprogs: 0,
             func_info: 0,
-            bytes_moved: written * size_of::<Insn>() as u64,
+            bytes_moved: insns::written(layout) * size_of::<Insn>() as u64,
         };
         if let Some(mut verified) = self.verified {
-            let written = verified.aux.rewrite(new_aux, insns, layout, zero_extends);
-            outcome.bytes_moved += written * size_of::<u32>() as u64;
+            verified.aux.rewrite(new_aux, insns, layout, zero_extends);
+            outcome.bytes_moved += new_aux.written(layout);
 
             linfo::rewrite_idx(verified.subprogs, self.linfo, layout);
             let left = subprog::rewrite(

@@ -12,10 +12,7 @@
 
 use super::{
     abi::Insn,
-    layout::{
-        Layout,
-        Origin, //
-    },
+    layout::Layout,
     log::Edit,
     reference::Reference,
     relocate::{
@@ -26,7 +23,7 @@ use super::{
 };
 use kernel::prelude::*;
 
-/// Number of insns after which a check polls whether to go on, a power of two.
+/// Number of insns after which a check polls whether to go on.
 pub(crate) const POLL: u32 = 1 << 16;
 
 /// A reference that does not fit its field.
@@ -75,7 +72,7 @@ impl From<Error> for Failure {
 /// Checks that every reference of the old program `insns`, and of what is patched into it, fits its
 /// field in the new program.
 ///
-/// `aborts` is asked at the start and each [`POLL`] insns whether to give up.
+/// `aborts` is asked at the start and about each [`POLL`] insns whether to give up.
 ///
 /// # Errors
 ///
@@ -107,36 +104,56 @@ pub(crate) fn check(
             });
         }
     };
-    layout.try_for_each_insn(|pos, origin| {
-        if pos & (POLL - 1) == POLL - 1 && aborts() {
-            return Err(EINTR);
-        }
-        match origin {
-            Origin::Kept(old) => {
-                if let Some(r) = Reference::of(&insns[old as usize]) {
-                    blame(old, check_kept(insns, layout, old, pos, r));
+    let mut poll_at = POLL;
+    for piece in layout.pieces() {
+        if !piece.kept.is_empty() {
+            let kept = &insns[piece.kept.start as usize..piece.kept.end as usize];
+            for ((pos, old), insn) in (piece.pos..).zip(piece.kept.clone()).zip(kept) {
+                if pos >= poll_at {
+                    poll(&mut poll_at, aborts)?;
+                }
+                if let Some(r) = Reference::of(insn) {
+                    blame(old, check_kept(layout, old, pos, insn, r));
                 }
             }
-            Origin::Patch(edit, k, insn) => {
-                // Until it is replaced, the old insn has to fit, with what is in front of it patched.
-                let old = edit.idx;
-                if k == 0 && !edit.prepends() {
-                    if let Some(r) = reaches_back(&insns[old as usize]) {
-                        blame(old, check_kept(insns, layout, old, pos, r));
-                    }
-                }
+        }
+        let Some(edit) = piece.edit else {
+            break;
+        };
+        let pos = piece.patch_pos();
+        if pos >= poll_at {
+            poll(&mut poll_at, aborts)?;
+        }
+        let old = edit.idx;
+        if !edit.prepends() && !edit.removes() {
+            // Until it is replaced, the old insn has to fit, with what is in front of it patched.
+            let insn = &insns[old as usize];
+            if let Some(r) = reaches_back(insn) {
+                blame(old, check_kept(layout, old, pos, insn, r));
+            }
+        }
+        if edit.refers {
+            for ((pos, k), insn) in (pos..).zip(0..).zip(layout.log().patch(edit)) {
                 if let Some(r) = Reference::of(insn) {
                     blame(old, check_patch(layout, edit, k, pos, insn, r));
                 }
             }
         }
-        Ok(())
-    })?;
+    }
 
     match first {
         Some(too_far) => Err(Failure::TooFar(too_far)),
         None => Ok(()),
     }
+}
+
+/// Asks whether to give up, and puts the next poll off.
+fn poll(at: &mut u32, aborts: &mut dyn FnMut() -> bool) -> Result {
+    *at += POLL;
+    if aborts() {
+        return Err(EINTR);
+    }
+    Ok(())
 }
 
 /// Returns the reference of `insn`, if it is to an insn in front.
@@ -145,14 +162,7 @@ fn reaches_back(insn: &Insn) -> Option<Reference> {
 }
 
 /// Returns the insn to blame if the reference `r` of old insn `old`, now at `pos`, does not fit.
-fn check_kept(
-    insns: &[Insn],
-    layout: &Layout<'_>,
-    old: u32,
-    pos: u32,
-    r: Reference,
-) -> Option<u32> {
-    let insn = &insns[old as usize];
+fn check_kept(layout: &Layout<'_>, old: u32, pos: u32, insn: &Insn, r: Reference) -> Option<u32> {
     let distance = r.distance(insn);
     let target = i64::from(old) + 1 + distance;
     // Where jumps skip what is put in front of an insn, stock first aims a backward jump in front
@@ -179,7 +189,7 @@ fn check_patch(
     // Stock patches front to back: earlier edits are already in place, and later edits at this
     // index will follow this one.
     let distance = r.distance(insn);
-    let end = pos - k + edit.len + u32::from(edit.prepends());
+    let end = pos - k + edit.len() + u32::from(edit.prepends());
     let distance_then = distance + i64::from(layout.start(edit.idx + 1) - end);
     match patch_target(edit, k, distance) {
         Some(target) if target > edit.idx.into() && r.fits(distance_then) => {

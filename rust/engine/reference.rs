@@ -44,6 +44,12 @@ pub(crate) fn is_tail_call(insn: &Insn) -> bool {
     u32::from(insn.code) == JMP | bindings::BPF_TAIL_CALL
 }
 
+/// Can an insn of this opcode refer to another one? This leaves most out with a look at a byte.
+pub(crate) fn may_refer(insn: &Insn) -> bool {
+    let class = class(insn);
+    class == JMP || class == JMP32 || u32::from(insn.code) == LD_IMM64
+}
+
 /// Does the insn call a subprog or take its address?
 pub(crate) fn refers_to_subprog(insn: &Insn) -> bool {
     Reference::of(insn).is_some_and(|r| !r.is_jump)
@@ -74,7 +80,15 @@ pub(crate) struct Reference {
 
 impl Reference {
     /// Returns the reference that `insn` has, if it has one.
+    #[inline]
     pub(crate) fn of(insn: &Insn) -> Option<Self> {
+        if !may_refer(insn) {
+            return None;
+        }
+        Self::of_code(insn)
+    }
+
+    fn of_code(insn: &Insn) -> Option<Self> {
         let imm = |is_jump| Self {
             field: Field::Imm,
             is_jump,

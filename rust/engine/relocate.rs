@@ -16,17 +16,13 @@
 
 use super::{
     abi::Insn,
-    layout::{
-        Layout,
-        Origin, //
-    },
+    layout::Layout,
     log::{
         Edit,
         Kind, //
     },
     reference::Reference, //
 };
-use core::convert::Infallible;
 
 /// Returns the distance in the new program for the reference `r` of an insn that stays: old insn
 /// `old`, now at `pos`.
@@ -56,11 +52,7 @@ pub(crate) fn kept_distance(
 /// it is to the patch itself.
 pub(crate) fn patch_target(edit: &Edit, k: u32, distance: i64) -> Option<i64> {
     let start = i64::from(edit.idx);
-    let added = match edit.kind {
-        // The old insn stays, behind what is put in front of it.
-        Kind::Prepend { .. } => i64::from(edit.len),
-        _ => i64::from(edit.len) - 1,
-    };
+    let added = i64::from(edit.added());
     let target = start + i64::from(k) + 1 + distance;
     if target < start {
         Some(target)
@@ -85,7 +77,7 @@ pub(crate) fn patch_distance(
     let Some(target) = patch_target(edit, k, distance) else {
         return distance;
     };
-    let to = if edit.kind == (Kind::Replace { to_body: true }) {
+    let to = if edit.kind() == (Kind::Replace { to_body: true }) {
         layout.body_target(target)
     } else if r.is_jump {
         layout.jump_target(target)
@@ -102,15 +94,29 @@ pub(crate) fn patch_distance(
 ///
 /// If `insns` is shorter than the new program.
 pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) {
-    let Ok(()) = layout.try_for_each_insn(|pos, origin| -> Result<(), Infallible> {
-        let insn = &mut insns[pos as usize];
-        if let Some(r) = Reference::of(insn) {
-            let distance = match origin {
-                Origin::Kept(old) => kept_distance(layout, old, pos, insn, r),
-                Origin::Patch(edit, k, _) => patch_distance(layout, edit, k, pos, insn, r),
-            };
-            r.set(insn, distance);
+    if !layout.grows && !layout.shrinks {
+        // Nothing has moved.
+        return;
+    }
+    for piece in layout.pieces() {
+        if !piece.kept.is_empty() {
+            let start = piece.pos;
+            let kept = &mut insns[start as usize..][..piece.kept.len()];
+            for ((pos, old), insn) in (start..).zip(piece.kept.clone()).zip(kept) {
+                if let Some(r) = Reference::of(insn) {
+                    r.set(insn, kept_distance(layout, old, pos, insn, r));
+                }
+            }
         }
-        Ok(())
-    });
+        let Some(edit) = piece.edit.filter(|e| e.refers) else {
+            continue;
+        };
+        let start = piece.patch_pos();
+        let patch = &mut insns[start as usize..][..edit.len() as usize];
+        for ((pos, k), insn) in (start..).zip(0..).zip(patch) {
+            if let Some(r) = Reference::of(insn) {
+                r.set(insn, patch_distance(layout, edit, k, pos, insn, r));
+            }
+        }
+    }
 }

@@ -83,8 +83,8 @@ fn same_linfo(a: &LineInfo, b: &LineInfo) -> bool {
 pub(crate) fn first_difference(view: &mut View, shadow: &mut Shadow) -> Option<Difference> {
     let (ours_len, stock_len) = (view.len(), shadow.view.len());
     differ_program(
-        &view.program(ours_len),
-        &shadow.view.program(stock_len),
+        &view.program(ours_len, 0),
+        &shadow.view.program(stock_len, 0),
         ours_len,
     )
     .or_else(|| differ_poke(view, &shadow.view))

@@ -135,8 +135,13 @@ fn show_all(
         pr_err!("verify:   position {ours}, with stock {stock}\n");
     }
     let (ours_len, stock_len) = (view.len(), shadow.view.len());
-    show("patcher", &view.program(ours_len), difference, pass);
-    show("stock", &shadow.view.program(stock_len), difference, pass);
+    show("patcher", &view.program(ours_len, 0), difference, pass);
+    show(
+        "stock",
+        &shadow.view.program(stock_len, 0),
+        difference,
+        pass,
+    );
     show_edits(log, difference);
 }
 
@@ -192,9 +197,9 @@ fn show_edits(log: &Log, difference: &Difference) {
     for edit in edits.iter().skip(from).take(EDITS) {
         pr_err!(
             "verify:     {:?} at insn {}, {} insns\n",
-            edit.kind,
+            edit.kind(),
             edit.idx,
-            edit.len
+            edit.len()
         );
     }
 }

@@ -18,6 +18,7 @@ mod shadow;
 
 use super::{
     engine::{
+        abi::Array,
         log::Log,
         reach::Failure, //
     },
@@ -37,14 +38,19 @@ use shadow::Shadow;
 /// # Errors
 ///
 /// Those of [`linearize`]. Nothing has changed then.
-pub(crate) fn checked(pass: u32, view: &mut View, log: &Log) -> Result<(), Failure> {
+pub(crate) fn checked(
+    pass: u32,
+    view: &mut View,
+    log: &Log,
+    table: &mut Array<u32>,
+) -> Result<(), Failure> {
     let mut shadow = Shadow::new(view)?;
     let stock = replay::replay(&mut shadow, log);
     shadow.put_arrays_back(view);
     let ours = match stock {
         // Room for what stock made of it, so that it can be what the program gets.
-        Ok(()) => linearize(view, log, shadow.view.len()),
-        Err(_) => check(view, log),
+        Ok(()) => linearize(view, log, table, shadow.view.len()),
+        Err(_) => check(view, log, table),
     };
 
     let difference = match (ours, stock) {

@@ -93,7 +93,7 @@ pub(crate) fn replay(shadow: &mut Shadow, log: &Log) -> Result<(), Failure> {
         patch.clear();
         abi::extend(&mut patch, log.patch(edit))?;
         aim(&places, edit, at, &mut patch)?;
-        match edit.kind {
+        match edit.kind() {
             Kind::Remove { cnt } => {
                 shadow.remove(at, cnt)?;
                 for idx in edit.idx..edit.end() {
@@ -103,16 +103,16 @@ pub(crate) fn replay(shadow: &mut Shadow, log: &Log) -> Result<(), Failure> {
             }
             Kind::Replace { .. } => {
                 shadow.patch(idx, at, &patch)?;
-                places.shift(edit.end(), i64::from(edit.len) - 1);
+                places.shift(edit.end(), i64::from(edit.len()) - 1);
             }
             Kind::Prepend { behind } => {
                 abi::push(&mut patch, Insn::default())?;
                 shadow.prepend(idx, at, &mut patch, behind)?;
-                places.prefix[idx as usize] += edit.len;
+                places.prefix[idx as usize] += edit.len();
                 if behind {
                     places.skip[idx as usize] = places.prefix[idx as usize];
                 }
-                places.shift(edit.end(), edit.len.into());
+                places.shift(edit.end(), edit.len().into());
             }
         }
     }
@@ -126,7 +126,7 @@ pub(crate) fn replay(shadow: &mut Shadow, log: &Log) -> Result<(), Failure> {
 /// one: of the patch or, if the old insn stays, of both.
 fn aim(places: &Places, edit: &Edit, at: u32, patch: &mut [Insn]) -> Result<(), Failure> {
     let len = patch.len() as i64;
-    let (group_len, to_body) = match edit.kind {
+    let (group_len, to_body) = match edit.kind() {
         Kind::Prepend { .. } => (len + 1, false),
         Kind::Replace { to_body } => (len, to_body),
         Kind::Remove { .. } => return Ok(()),

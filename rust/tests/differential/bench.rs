@@ -187,7 +187,7 @@ impl Bench {
     pub(crate) fn leave_behind(&mut self, insn: Insn) -> Result {
         let len = self.view.len();
         self.view.reserve(len + 1)?;
-        self.view.program(len + 1).insns[len as usize] = insn;
+        self.view.program(len + 1, 0).insns[len as usize] = insn;
         Ok(())
     }
 
@@ -255,7 +255,7 @@ impl Bench {
     /// The program as it stands, with what goes with it.
     pub(crate) fn program(&mut self) -> Program<'_> {
         let len = self.view.len();
-        self.view.program(len)
+        self.view.program(len, 0)
     }
 
     pub(crate) fn insns(&self) -> &[Insn] {
@@ -278,7 +278,7 @@ impl Bench {
         // SAFETY: Nobody else refers to the program until the session ends.
         let view = unsafe { View::new(self.view.prog(), self.view.env()) };
         let pass = bindings::bpf_patcher_pass_BPF_PATCHER_PASS_CTX;
-        Session::new(view, pass, verify)
+        Session::begin(view, pass, verify)
     }
 
     /// The same, only that nothing is compared.
@@ -305,12 +305,13 @@ impl Bench {
     fn linearize(&mut self, log: &Log, verify: bool) -> Result {
         let mut session = self.open(verify)?;
         for edit in log.edits() {
-            session.record(edit.idx, edit.kind, log.patch(edit))?;
+            session.record(edit.idx, edit.kind(), log.patch(edit))?;
         }
 
         let result = session.linearize();
         // SAFETY: It is the same program.
         unsafe { self.view.set_prog(session.prog()) };
+        Session::end(session);
         result
     }
 }

@@ -142,6 +142,8 @@ pub(crate) struct Case {
     entries: KVec<InsnAux>,
     slots: Option<KVVec<u32>>,
     added: KVVec<InsnAux>,
+    /// The array of entries has room for those of added insns.
+    in_place: bool,
     pub(crate) linfo: KVec<LineInfo>,
     pub(crate) subprogs: KVec<Subprog>,
     pub(crate) func_info: KVec<FuncInfo>,
@@ -169,6 +171,7 @@ impl Case {
             }))?,
             slots: None,
             added: KVVec::new(),
+            in_place: false,
             linfo: KVec::new(),
             subprogs: Self::subprogs_at(&[0, insns.len() as u32])?,
             func_info: KVec::new(),
@@ -178,6 +181,12 @@ impl Case {
                 array: KVec::new(),
             },
         })
+    }
+
+    /// Where the array of entries has room for those of added insns, if `in_place`.
+    pub(crate) fn in_place(mut self, in_place: bool) -> Self {
+        self.in_place = in_place;
+        self
     }
 
     fn subprogs_at(starts: &[u32]) -> Result<KVec<Subprog>> {
@@ -243,10 +252,14 @@ impl Case {
         let layout = Layout::new(&log)?;
         reach::check(&self.insns, &layout, &mut || false).map_err(Failure::error)?;
 
-        let mut new_aux = NewAux::new(&self.all_aux(), &layout)?;
+        let in_place = self.in_place;
+        let mut new_aux = NewAux::new(&self.all_aux(), &layout, in_place)?;
         let new_len = layout.new_len() as usize;
         let room = new_len.max(self.insns.len());
         self.insns.resize(room, mov(-1), GFP_KERNEL)?;
+        if let NewAux::Move = new_aux {
+            self.entries.resize(room, Zeroable::zeroed(), GFP_KERNEL)?;
+        }
         let program = Program {
             insns: &mut self.insns,
             linfo: &mut self.linfo,
@@ -266,8 +279,14 @@ impl Case {
         let outcome = program.rewrite(&layout, &mut new_aux, &zero_extends);
 
         self.insns.truncate(new_len);
-        self.slots = new_aux.slots.or(self.slots);
-        self.added = new_aux.added.unwrap_or(self.added);
+        match new_aux {
+            NewAux::Stay => {}
+            NewAux::Move => self.entries.truncate(new_len),
+            NewAux::Slots { slots, added } => {
+                self.slots = Some(slots);
+                self.added = added.unwrap_or(self.added);
+            }
+        }
         self.linfo.truncate(outcome.linfo as usize);
         self.subprogs.truncate(outcome.subprogs as usize + 1);
         self.func_info.truncate(outcome.func_info as usize);

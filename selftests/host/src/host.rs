@@ -17,6 +17,19 @@ use crate::{
 };
 use kernel::prelude::{Result, Zeroable};
 
+/// A program has room for the aux data of up to so many more insns, less one.
+const ROOM: usize = 8;
+
+/// What is there must not matter.
+fn junk_aux() -> InsnAux {
+    let mut aux = InsnAux::zeroed();
+    aux.seen = u32::MAX;
+    aux.orig_idx = u32::MAX;
+    aux.zext_dst = true;
+    aux.set_indirect_target(1);
+    aux
+}
+
 pub(crate) struct Host {
     pub(crate) insns: Vec<Insn>,
     linfo: Vec<LineInfo>,
@@ -98,8 +111,8 @@ impl Host {
     /// Has the engine change the program; what is left over at the ends of arrays stays.
     pub(crate) fn apply(&mut self, layout: &Layout<'_>) -> Result<Outcome> {
         let mut new_aux = match &mut self.verified {
-            Some(parts) => NewAux::new(&parts.aux(), layout)?,
-            None => NewAux::default(),
+            Some(parts) => parts.new_aux(layout)?,
+            None => NewAux::Stay,
         };
         // What is there must not matter.
         let junk = Insn {
@@ -116,10 +129,7 @@ impl Host {
         };
         let outcome = program.rewrite(layout, &mut new_aux, &self.zero_extends);
         if let Some(parts) = &mut self.verified {
-            parts.slots = new_aux.slots.map(|s| s.to_vec()).or(parts.slots.take());
-            if let Some(added) = new_aux.added {
-                parts.added = added.to_vec();
-            }
+            parts.take(new_aux, layout);
         }
         Ok(outcome)
     }
@@ -224,6 +234,31 @@ impl Parts {
             entries: &mut self.entries,
             added: &mut self.added,
             slots: self.slots.as_deref(),
+        }
+    }
+
+    /// There is room for entries if their number allows it: in half of all cases.
+    fn new_aux(&mut self, layout: &Layout<'_>) -> Result<NewAux> {
+        let room = self.entries.len() + self.entries.len() % ROOM;
+        let new = NewAux::new(&self.aux(), layout, layout.new_len() as usize <= room)?;
+        if let NewAux::Move = new {
+            let len = self.entries.len().max(layout.new_len() as usize);
+            self.entries.resize(len, junk_aux());
+        }
+        Ok(new)
+    }
+
+    /// Takes what the engine has made.
+    fn take(&mut self, new: NewAux, layout: &Layout<'_>) {
+        match new {
+            NewAux::Stay => {}
+            NewAux::Move => self.entries.truncate(layout.new_len() as usize),
+            NewAux::Slots { slots, added } => {
+                self.slots = Some(slots.to_vec());
+                if let Some(added) = added {
+                    self.added = added.to_vec();
+                }
+            }
         }
     }
 

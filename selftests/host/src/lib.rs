@@ -6,19 +6,22 @@
 //! - `model`: a naive implementation of what the engine does,
 //! - `case`: programs and edits made of bytes, mostly valid,
 //! - `host`: a program with its slices, as `view.rs` has it in the kernel,
-//! - `check`: a case done by engine and model, and compared.
+//! - `check`: a case done by engine and model, and compared,
+//! - `bench`: how long each step takes.
 
 // Parts of it are for callers that are not here.
 #[allow(dead_code)]
 #[path = "../../../rust/engine/mod.rs"]
 mod engine;
 
+mod bench;
 mod case;
 mod check;
 mod host;
 mod model;
 mod random;
 
+pub use bench::{measure, Steps};
 pub use check::{check, Tally};
 pub use random::bytes as random_bytes;
 

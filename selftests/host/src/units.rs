@@ -54,14 +54,38 @@ fn bytes_moved_by_replacements() {
     // The patch and the insn itself; the nine behind move too.
     assert_eq!(bytes_moved(10, false, |log| prepend(log, 0, 2)), 12 * 8);
     assert_eq!(bytes_moved(10, false, |log| prepend(log, 9, 2)), 3 * 8);
-    // Between two edits of the same place nothing moves twice.
     let both = |log: &mut Log| {
         prepend(log, 3, 1);
         replace(log, 3, 1);
         replace(log, 6, 2);
     };
-    // 3 behind the last, its 2, 2 between, 1 and 1
+    // All but the first three.
     assert_eq!(bytes_moved(10, false, both), 9 * 8);
+}
+
+#[test]
+fn room_for_edits_grows_eightfold_at_most() {
+    let mut log = Log::new(1_000_000);
+    for idx in 0..10 {
+        replace(&mut log, idx, 1);
+    }
+    assert_eq!(log.bytes(), 64 * 16 + 64 * 8);
+}
+
+#[test]
+fn log_that_is_used_again() {
+    let mut log = Log::new(4);
+    prepend(&mut log, 1, 1);
+    remove(&mut log, 2, 2);
+    let bytes = log.bytes();
+    log.reset(2);
+    assert_eq!((log.edits().len(), log.patches_len()), (0, 0));
+    assert_eq!((log.program_len(), log.bytes()), (2, bytes));
+    let sum = log.sum();
+    assert!(!sum.grows && !sum.skips && sum.longest_removal == 0);
+    // Insn 1 was prepended to in the program before.
+    replace(&mut log, 0, 1);
+    assert_eq!(remove_insns(&mut log, 2, 1), Err(EINVAL));
 }
 
 #[test]
@@ -79,26 +103,21 @@ fn edits_by_insn() {
 fn bytes_moved_by_removals() {
     assert_eq!(bytes_moved(10, false, |log| remove(log, 2, 3)), 5 * 8);
     assert_eq!(bytes_moved(10, false, |log| remove(log, 7, 3)), 0);
-    let both = |log: &mut Log| {
-        remove(log, 0, 1);
-        replace(log, 5, 1);
-        remove(log, 9, 1);
-    };
-    // Insns 1 to 5 and 6 to 8 close up, then 5 is replaced.
-    assert_eq!(bytes_moved(10, false, both), 9 * 8);
     let mixed = |log: &mut Log| {
-        remove(log, 0, 2);
+        remove(log, 1, 2);
         replace(log, 5, 3);
     };
-    // Eight close up, then the last four make room again for three.
-    assert_eq!(bytes_moved(10, false, mixed), 15 * 8);
+    assert_eq!(bytes_moved(10, false, mixed), 9 * 8);
 }
 
 #[test]
-fn slots_are_of_four_bytes() {
+fn bytes_of_aux_data_moved() {
     assert_eq!(bytes_moved(10, true, |log| replace(log, 4, 1)), 8);
-    let grows = |log: &mut Log| replace(log, 4, 3);
-    assert_eq!(bytes_moved(10, true, grows), 8 * 8 + 12 * 4);
+    // A slot has four bytes, an entry as many as C says. Of ten entries there is room for two more.
+    let size = size_of::<abi::InsnAux>() as u64;
+    let grows = |n: usize| move |log: &mut Log| replace(log, 4, n);
+    assert_eq!(bytes_moved(10, true, grows(3)), 8 * 8 + 8 * size);
+    assert_eq!(bytes_moved(10, true, grows(4)), 9 * 8 + 13 * 4);
 }
 
 #[test]
@@ -106,10 +125,11 @@ fn bytes_held() {
     let mut log = Log::new(10);
     assert_eq!(log.bytes(), 0);
     replace(&mut log, 1, 3);
-    // One edit of five numbers, three insns.
-    assert_eq!(log.bytes(), 20 + 3 * 8);
+    // One edit of 16 bytes, three insns.
+    assert_eq!(log.bytes(), 16 + 3 * 8);
     replace(&mut log, 2, 1);
-    assert_eq!(log.bytes(), 2 * 20 + 6 * 8);
+    // Two edits in three insns: five more of the seven that are left, and as for insns 4 and 10.
+    assert_eq!(log.bytes(), 7 * 16 + 14 * 8);
     assert_eq!(Layout::new(&log).map(|l| l.bytes()), Ok(11 * 4));
     remove(&mut log, 5, 1);
     assert_eq!(Layout::new(&log).map(|l| l.bytes()), Ok(11 * 4));
@@ -160,12 +180,17 @@ fn memory_for_aux_data() {
     // The slots, then what added insns share.
     for n in 1..=2 {
         fail_nth(n);
-        assert_eq!(NewAux::new(&aux, &layout).err(), Some(ENOMEM));
+        assert_eq!(NewAux::new(&aux, &layout, false).err(), Some(ENOMEM));
     }
+    // Neither if there is room.
+    fail_nth(1);
+    let in_place = NewAux::new(&aux, &layout, true);
+    assert!(matches!(in_place, Ok(NewAux::Move)));
+    assert_eq!(in_place.map(|n| n.bytes()), Ok(0));
     fail_nth(3);
     let size = size_of::<abi::InsnAux>();
     assert_eq!(
-        NewAux::new(&aux, &layout).map(|n| n.bytes()),
+        NewAux::new(&aux, &layout, false).map(|n| n.bytes()),
         Ok(5 * 4 + 8 * size)
     );
     fail_nth(0);
@@ -185,7 +210,7 @@ fn no_memory_for_an_edit() {
         assert_eq!(log.edits().len(), 1);
         assert_eq!(log.patch(&log.edits()[0]).len(), 2);
         // What failed has left nothing behind.
-        assert_eq!(log.bytes(), 20 + 2 * 8);
+        assert_eq!(log.bytes(), 16 + 2 * 8);
     }
 }
 

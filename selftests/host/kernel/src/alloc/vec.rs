@@ -41,24 +41,33 @@ impl<T> Vec<T> {
         self.0.capacity()
     }
 
+    #[inline]
     pub fn reserve(&mut self, additional: usize, _flags: Flags) -> Result<(), AllocError> {
         let (len, cap) = (self.len(), self.capacity());
         if cap - len >= additional {
             return Ok(());
         }
+        self.grow(additional)
+    }
+
+    #[cold]
+    fn grow(&mut self, additional: usize) -> Result<(), AllocError> {
         attempt()?;
+        let (len, cap) = (self.len(), self.capacity());
         let new_cap = core::cmp::max(cap * 2, len.checked_add(additional).ok_or(AllocError)?);
         self.0
             .try_reserve_exact(new_cap - len)
             .map_err(|_| AllocError)
     }
 
+    #[inline]
     pub fn push(&mut self, value: T, flags: Flags) -> Result<(), AllocError> {
         self.reserve(1, flags)?;
         self.0.push(value);
         Ok(())
     }
 
+    #[inline]
     pub fn extend_from_slice(&mut self, values: &[T], flags: Flags) -> Result<(), AllocError>
     where
         T: Clone,

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A library to preload into a program that loads BPF programs through libbpf:
+ *
+ *	LD_PRELOAD=both_modes.so BOTH_MODES_OUT=loads.jsonl veristat -q pyperf180.bpf.o
+ *
+ * Each BPF_PROG_LOAD that the kernel accepts is repeated in modes stock and patcher, with the same
+ * attributes, and BOTH_MODES_OUT gets a line for it: the nanoseconds of the system call in each mode. Where
+ * the clock counts executed instructions (QEMU -icount shift=0), these are instructions.
+ *
+ * BOTH_MODES_ROUNDS	loads in each mode (5); fewer where one takes long
+ * BOTH_MODES_LABEL	a word for each line, as "object"
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MODE "/sys/module/bpf_patcher/parameters/mode"
+#define STATS "/sys/kernel/debug/bpf_patcher/stats"
+#define HARDEN "/proc/sys/net/core/bpf_jit_harden"
+#define MAX_ROUNDS 64
+/* A load that takes longer is repeated less, in ns. */
+#define LONG 100000000LL
+#define VERY_LONG 2000000000LL
+
+enum { STOCK, PATCHER, MODES };
+static const char *const mode_names[MODES] = { "stock", "patcher" };
+
+struct counters {
+	long long edits, sessions, rewrite_ns;
+};
+
+typedef long (*syscall_fn)(long number, ...);
+
+static long long now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+static void fail(const char *what)
+{
+	fprintf(stderr, "both_modes: %s: %s\n", what, strerror(errno));
+	_exit(125);
+}
+
+static void set_mode(int mode)
+{
+	FILE *f = fopen(MODE, "w");
+
+	if (!f || fputs(mode_names[mode], f) < 0 || fclose(f))
+		fail("cannot write " MODE "; is the module loaded?");
+}
+
+static int harden(void)
+{
+	FILE *f = fopen(HARDEN, "r");
+	int value = 0;
+
+	if (f) {
+		if (fscanf(f, "%d", &value) != 1)
+			value = 0;
+		fclose(f);
+	}
+	return value;
+}
+
+static struct counters read_counters(void)
+{
+	struct counters c = {};
+	char name[64];
+	long long value;
+	FILE *f = fopen(STATS, "r");
+
+	if (!f)
+		fail("cannot read " STATS);
+	while (fscanf(f, "%63s %lld", name, &value) == 2) {
+		if (!strcmp(name, "edits"))
+			c.edits = value;
+		else if (!strcmp(name, "sessions"))
+			c.sessions = value;
+		else if (!strcmp(name, "record_ns") || !strcmp(name, "linearize_ns"))
+			c.rewrite_ns += value;
+	}
+	fclose(f);
+	return c;
+}
+
+/* What the last load has freed is gone, and the per-CPU lists of pages are as before. */
+static void settle(void)
+{
+	usleep(20000);
+}
+
+static void measure(syscall_fn real, void *attr, unsigned int size, long long first)
+{
+	const union bpf_attr *load = attr;
+	const char *label = getenv("BOTH_MODES_LABEL");
+	const char *wanted = getenv("BOTH_MODES_ROUNDS");
+	int rounds = wanted ? atoi(wanted) : 5;
+	long long ns[MODES][MAX_ROUNDS];
+	struct counters before, after = {};
+	FILE *out;
+
+	if (first > VERY_LONG)
+		rounds = 1;
+	else if (first > LONG)
+		rounds = 2;
+	if (rounds < 1)
+		rounds = 1;
+	if (rounds > MAX_ROUNDS)
+		rounds = MAX_ROUNDS;
+	for (int round = 0; round < rounds; round++) {
+		for (int i = 0; i < MODES; i++) {
+			int mode = (round + i) % MODES;
+			long long start;
+			long fd;
+
+			set_mode(mode);
+			before = read_counters();
+			settle();
+			start = now();
+			fd = real(SYS_bpf, BPF_PROG_LOAD, attr, size);
+			ns[mode][round] = now() - start;
+			if (fd < 0)
+				fail("a program that had loaded did not load again");
+			if (mode == PATCHER) {
+				after = read_counters();
+				after.edits -= before.edits;
+				after.sessions -= before.sessions;
+				after.rewrite_ns -= before.rewrite_ns;
+			}
+			close(fd);
+		}
+	}
+	out = fopen(getenv("BOTH_MODES_OUT"), "a");
+	if (!out)
+		fail("cannot write BOTH_MODES_OUT");
+	fprintf(out, "{\"object\":\"%s\",\"program\":\"%.16s\",\"harden\":%d,\"insns\":%u", label ?: "",
+		load->prog_name, harden(), load->insn_cnt);
+	for (int mode = 0; mode < MODES; mode++) {
+		fprintf(out, ",\"%s\":[", mode_names[mode]);
+		for (int round = 0; round < rounds; round++)
+			fprintf(out, "%s%lld", round ? "," : "", ns[mode][round]);
+		fputs("]", out);
+	}
+	fprintf(out, ",\"edits\":%lld,\"sessions\":%lld,\"rewrite\":%lld}\n", after.edits, after.sessions,
+		after.rewrite_ns);
+	if (fclose(out))
+		fail("cannot write BOTH_MODES_OUT");
+}
+
+/* libbpf finds out by small programs of its own what the kernel can do. */
+static int is_probe(const union bpf_attr *load)
+{
+	return !load->prog_name[0] || !strncmp(load->prog_name, "libbpf_", 7) ||
+	       !strncmp(load->prog_name, "det_", 4);
+}
+
+/* In place of libc's, which the dynamic linker finds behind this one. */
+long syscall(long number, ...)
+{
+	static syscall_fn real;
+	long a[6], ret;
+	long long start;
+	va_list args;
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	if (!real)
+		real = (syscall_fn)dlsym(RTLD_NEXT, "syscall");
+	start = now();
+	ret = real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (number == SYS_bpf && a[0] == BPF_PROG_LOAD && ret >= 0 && getenv("BOTH_MODES_OUT") &&
+	    !is_probe((const union bpf_attr *)a[1]))
+		measure(real, (void *)a[1], a[2], now() - start);
+	return ret;
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The engine alone: how long each step takes for the benchmark's program, context loads of one insn
+//! that become three each.
+//!
+//! Each step is a function of its own that is not inlined, so that callgrind tells their instructions
+//! apart.
+
+use crate::engine::{
+    abi::{Array, Insn, InsnAux},
+    aux::{Aux, NewAux},
+    insns,
+    layout::Layout,
+    log::{Kind, Log},
+    reach, relocate,
+};
+use kernel::{bindings, prelude::Zeroable};
+use std::{hint::black_box, time::Instant};
+
+/// Buffers of so many bytes are kept for the next session.
+const KEPT: usize = 64 << 10;
+
+/// What each step took in the best of some rounds, in ns.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps {
+    pub record: u64,
+    pub layout: u64,
+    pub check: u64,
+    pub insns: u64,
+    pub relocate: u64,
+    pub aux: u64,
+    /// To copy as many bytes as the result has: insns and slots.
+    pub memcpy: u64,
+    pub insns_after: u32,
+}
+
+impl Steps {
+    /// All that a session does, from the first edit to the new program.
+    pub fn total(&self) -> u64 {
+        self.record + self.layout + self.check + self.insns + self.relocate + self.aux
+    }
+
+    fn best(self, other: Self) -> Self {
+        Self {
+            record: self.record.min(other.record),
+            layout: self.layout.min(other.layout),
+            check: self.check.min(other.check),
+            insns: self.insns.min(other.insns),
+            relocate: self.relocate.min(other.relocate),
+            aux: self.aux.min(other.aux),
+            memcpy: self.memcpy.min(other.memcpy),
+            insns_after: self.insns_after,
+        }
+    }
+}
+
+fn timed<T>(f: impl FnOnce() -> T) -> (T, u64) {
+    let start = Instant::now();
+    let result = f();
+    (result, start.elapsed().as_nanos() as u64)
+}
+
+/// A load of the context that is three insns after its conversion.
+fn load() -> Insn {
+    Insn {
+        code: (bindings::BPF_LDX | bindings::BPF_MEM | bindings::BPF_W) as u8,
+        ..Insn::default()
+    }
+}
+
+#[inline(never)]
+fn step_record(edits: u32, mut log: Log) -> Log {
+    log.reset(edits + 2);
+    let patch = [load(); 3];
+    for idx in 0..edits {
+        log.record(idx, Kind::Replace { to_body: false }, black_box(&patch))
+            .expect("an edit");
+    }
+    log
+}
+
+#[inline(never)]
+fn step_layout<'a>(log: &'a Log, table: &mut Array<u32>) -> Layout<'a> {
+    Layout::within(log, table).expect("a layout")
+}
+
+#[inline(never)]
+fn step_check(insns: &[Insn], layout: &Layout<'_>) {
+    assert!(reach::check(insns, layout, &mut || false).is_ok());
+}
+
+#[inline(never)]
+fn step_insns(insns: &mut [Insn], layout: &Layout<'_>) {
+    insns::rewrite(insns, layout);
+}
+
+#[inline(never)]
+fn step_relocate(insns: &mut [Insn], layout: &Layout<'_>) {
+    relocate::rewrite(insns, layout);
+}
+
+#[inline(never)]
+fn step_aux(aux: &mut Aux<'_>, new: &mut NewAux, insns: &[Insn], layout: &Layout<'_>) {
+    aux.rewrite(new, insns, layout, &|insn| {
+        // As an insn of this program: a load of 32 bits.
+        u32::from(insn.code & 0x18) != bindings::BPF_DW
+    });
+}
+
+#[inline(never)]
+fn step_memcpy(to: &mut [u8], from: &[u8]) {
+    to.copy_from_slice(from);
+}
+
+/// The buffers of a session, which those of the next one may be.
+struct Buffers {
+    log: Log,
+    table: Array<u32>,
+}
+
+impl Buffers {
+    fn new() -> Self {
+        Self {
+            log: Log::new(0),
+            table: Array::new(),
+        }
+    }
+}
+
+fn round(edits: u32, buffers: &mut Buffers) -> Steps {
+    let len = edits as usize + 2;
+    let after = len + 2 * edits as usize;
+    let mut insns = vec![load(); after];
+    insns[edits as usize..len].fill(Insn::default());
+    let mut entries: Vec<InsnAux> = (0..len).map(|_| InsnAux::zeroed()).collect();
+
+    let old_log = core::mem::replace(&mut buffers.log, Log::new(0));
+    let (log, record) = timed(|| step_record(edits, old_log));
+    let (layout, layout_ns) = timed(|| step_layout(&log, &mut buffers.table));
+    let ((), check) = timed(|| step_check(&insns, &layout));
+    let mut aux = Aux {
+        entries: &mut entries,
+        added: &mut [],
+        slots: None,
+    };
+    let (mut new, allocate) = timed(|| NewAux::new(&aux, &layout, false).expect("memory"));
+    let ((), insns_ns) = timed(|| step_insns(&mut insns, &layout));
+    let ((), relocate) = timed(|| step_relocate(&mut insns, &layout));
+    let ((), aux_ns) = timed(|| step_aux(&mut aux, &mut new, &insns, &layout));
+    black_box((&insns, new.bytes()));
+
+    let bytes = after * (size_of::<Insn>() + size_of::<u32>());
+    let (from, mut to) = (vec![1u8; bytes], vec![2u8; bytes]);
+    let ((), memcpy) = timed(|| step_memcpy(&mut to, &from));
+    black_box(&to);
+    let steps = Steps {
+        record,
+        layout: layout_ns,
+        check,
+        insns: insns_ns,
+        relocate,
+        aux: allocate + aux_ns,
+        memcpy,
+        insns_after: layout.new_len(),
+    };
+    let table = layout.into_table();
+    // As a session does.
+    if log.bytes() + table.capacity() * size_of::<u32>() <= KEPT {
+        *buffers = Buffers { log, table };
+    }
+    steps
+}
+
+/// Measures the steps for `edits` edits.
+pub fn measure(edits: u32, rounds: u32) -> Steps {
+    let mut buffers = Buffers::new();
+    let first = round(edits, &mut buffers);
+    (1..rounds).fold(first, |best, _| best.best(round(edits, &mut buffers)))
+}
