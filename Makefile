@@ -13,6 +13,10 @@
 #   JOBS=<n>                   parallel jobs
 #   SESSIONS=<n> SEED=<n>      for `make kunit`: random sessions to compare with stock
 #   TIME=<s, or 30m, 2h>       for `make fuzz`
+#   PARTS='<part>...'          for `make bench`: only these of programs, blinded, families, time, memory, engine
+#   MAX=<n>                    for `make bench`: the largest number of edits, 195000 if not set; up to 999000
+#   ACCEL=kvm                  for `make vm`, and for the part time of `make bench`
+#   BASE=<bench.json>          for `make bench-compare`
 FULL ?=
 INITRD ?=
 ARGS ?=
@@ -21,6 +25,9 @@ CMD ?=
 override CMD := $(value CMD)
 KIND ?= vm
 MODE ?=
+PARTS ?=
+BASE ?=
+export MAX MACHINES ACCEL
 export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME CMD MODE ONLY
 
 # Scripts end when make is killed.
@@ -42,6 +49,15 @@ run: ## boot a kernel with the patcher, load programs in both modes, print the t
 .PHONY: test
 test: ## every check; ends with a line `N passed, N failed, N skipped`
 	$(RUN) scripts/run/test.sh
+
+.PHONY: bench
+bench: ## the benchmark: executed instructions, time and memory in both modes; tables, results/bench.{json,md} (an hour or two)
+	$(RUN) scripts/run/bench.sh $(PARTS)
+
+.PHONY: bench-compare
+bench-compare: ## compare results/bench.json with BASE=<bench.json>; fails if something executes 1 % more instructions
+	@test -n '$(BASE)' || { echo "error: pass BASE=<bench.json> of an earlier 'make bench'" >&2; exit 1; }
+	$(RUN) scripts/report/bench.py compare '$(BASE)' results/bench.json
 
 .PHONY: kunit
 kunit: ## the engine's KUnit suites in the User-mode Linux kernel

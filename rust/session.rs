@@ -134,7 +134,7 @@ impl Session {
         let (view, log, table) = (&mut self.view, &self.log, &mut self.table);
         let result = match self.verify {
             true => verify::checked(self.pass, view, log, table),
-            false => linearize(view, log, table, 0),
+            false => linearize(view, log, table),
         };
         self.log.reset(self.view.len());
         result.map_err(Failure::error)

@@ -5,7 +5,8 @@
 use super::engine::{
     abi::{
         Array,
-        Insn, //
+        Insn,
+        InsnAux, //
     },
     aux::{
         Aux,
@@ -269,10 +270,51 @@ impl View {
         })
     }
 
+    /// Has the verifier gone through the program, so that it has aux data?
+    pub(crate) fn is_verified(&self) -> bool {
+        !self.env.is_null()
+    }
+
+    /// Has a verified program slots?
+    pub(crate) fn has_slots(&self) -> bool {
+        // SAFETY: By the type invariants.
+        self.is_verified() && unsafe { !(*self.env).aux_slots.is_null() }
+    }
+
+    /// Returns the entries of aux data of insns that rewriting has added.
+    pub(crate) fn added_aux(&self) -> &[InsnAux] {
+        if !self.is_verified() {
+            return &[];
+        }
+        // SAFETY: By the type invariants.
+        unsafe { slice_ref((*self.env).aux_added, (*self.env).aux_added_len) }
+    }
+
     /// Can the array of aux data hold that of `len` insns where it is? If so, it can from then on.
     pub(crate) fn grow_aux(&mut self, len: u32) -> bool {
         // SAFETY: By the type invariants. The array stays where it is.
         !self.env.is_null() && unsafe { bindings::bpf_patcher_grow_aux(self.env, len) }
+    }
+
+    /// Puts `patch` in place of insn `idx` of a verified program without slots, by
+    /// `bpf_patch_insn_data()`.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if the loading process is being killed, `ENOMEM` for all else. The program is as
+    /// before.
+    pub(crate) fn patch(&mut self, idx: u32, patch: &[Insn]) -> Result {
+        // SAFETY: By the type invariants; `idx` is an insn's, whose number is a u32, as that of a
+        // patch is.
+        let prog = unsafe {
+            bindings::bpf_patch_insn_data(self.env, idx, patch.as_ptr(), patch.len() as u32)
+        };
+        if prog.is_null() {
+            return Err(if must_abort() { EINTR } else { ENOMEM });
+        }
+        // SAFETY: It is the same program.
+        unsafe { self.set_prog(prog) };
+        Ok(())
     }
 
     /// Frees what the aux data of insns that are to be removed owns.

@@ -187,7 +187,7 @@ fn zext_bit(zero_extends: &impl Fn(&Insn) -> bool, insn: &Insn) -> u32 {
 /// # Examples
 ///
 /// ```ignore
-/// let mut new = NewAux::new(&aux, &layout, false)?;
+/// let mut new = NewAux::new(aux.slots.is_some(), aux.added, &layout, false)?;
 /// // Nothing fails from here on.
 /// aux.rewrite(&mut new, &insns, &layout, &|insn| insn_def32(insn));
 /// ```
@@ -212,15 +212,21 @@ fn used(added: &[InsnAux]) -> u32 {
 }
 
 impl NewAux {
-    /// Allocates what [`Aux::rewrite`] needs. `has_room` tells whether the array of entries has room
-    /// for those of the new program, should it be the longer one.
+    /// Allocates what [`Aux::rewrite`] needs: for a program that `has_slots`, or not, and has
+    /// `old_added`. `has_room` tells whether the array of entries has room for those of the new
+    /// program, should it be the longer one.
     ///
     /// # Errors
     ///
     /// `ENOMEM`
-    pub(crate) fn new(aux: &Aux<'_>, layout: &Layout<'_>, has_room: bool) -> Result<Self> {
-        if aux.slots.is_none() {
-            if !layout.grows && !layout.shrinks {
+    pub(crate) fn new(
+        has_slots: bool,
+        old_added: &[InsnAux],
+        layout: &Layout<'_>,
+        has_room: bool,
+    ) -> Result<Self> {
+        if !has_slots {
+            if !layout.moves() {
                 return Ok(Self::Stay);
             }
             if layout.new_len() <= layout.old_len() || has_room {
@@ -231,11 +237,11 @@ impl NewAux {
         let slots = abi::zeroed(layout.new_len() as usize)?;
         let own = layout.log().sum().subprog_refs;
         let mut added = None;
-        if aux.added.is_empty() || own > 0 {
-            let used = used(aux.added);
+        if old_added.is_empty() || own > 0 {
+            let used = used(old_added);
             let mut array = abi::zeroed::<InsnAux>(used as usize + own as usize)?;
-            array[..aux.added.len()].copy_from_slice(aux.added);
-            for bits in aux.added.len() as u32..used {
+            array[..old_added.len()].copy_from_slice(old_added);
+            for bits in old_added.len() as u32..used {
                 fill_added(&mut array[bits as usize], bits);
             }
             added = Some(array);
@@ -319,10 +325,15 @@ impl<F: Fn(&Insn) -> bool> Filler<'_, F> {
         *last_slot = if self.is_shared(old) {
             self.add(insn, bits)
         } else {
+            // Most entries stay as they are, and their cache lines clean.
             let zext = (self.zero_extends)(insn);
             let entry = self.entry(old);
-            entry.zext_dst = zext;
-            entry.set_indirect_target(u32::from(bits & INDIRECT != 0));
+            if entry.zext_dst != zext {
+                entry.zext_dst = zext;
+            }
+            if bits & INDIRECT == 0 && entry.indirect_target() != 0 {
+                entry.set_indirect_target(0);
+            }
             old
         };
     }

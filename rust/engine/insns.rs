@@ -28,7 +28,7 @@ pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) {
 
 /// Returns how many insns [`rewrite`] writes, those from the first edit on unless none moves.
 pub(crate) fn written(layout: &Layout<'_>) -> u64 {
-    if layout.grows || layout.shrinks {
+    if layout.moves() {
         layout.behind_first_edit().into()
     } else {
         layout.log().patches_len() as u64

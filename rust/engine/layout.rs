@@ -37,8 +37,10 @@ struct Pieces<'a> {
     edits: core::slice::Iter<'a, Edit>,
     old: u32,
     pos: u32,
-    /// Length of the old program; `None` behind the last piece.
-    end: Option<u32>,
+    /// Length of the old program.
+    len: u32,
+    /// The last piece is yet to come.
+    has_last: bool,
 }
 
 impl<'a> Iterator for Pieces<'a> {
@@ -46,18 +48,21 @@ impl<'a> Iterator for Pieces<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Piece<'a>> {
-        let edit = self.edits.next();
-        let (kept, next) = match edit {
-            Some(edit) => (self.old..edit.idx, edit.rest()),
-            None => (self.old..self.end.take()?, 0),
+        let Some(edit) = self.edits.next() else {
+            let last = Piece {
+                kept: self.old..self.len,
+                pos: self.pos,
+                edit: None,
+            };
+            return core::mem::take(&mut self.has_last).then_some(last);
         };
         let piece = Piece {
-            kept,
+            kept: self.old..edit.idx,
             pos: self.pos,
-            edit,
+            edit: Some(edit),
         };
-        self.pos = piece.patch_pos() + edit.map_or(0, Edit::len);
-        self.old = next;
+        self.pos += edit.idx - self.old + edit.len();
+        self.old = edit.rest();
         Some(piece)
     }
 }
@@ -66,7 +71,7 @@ impl<'a> Iterator for Pieces<'a> {
 ///
 /// # Invariants
 ///
-/// - `new_idx` has `len + 1` entries that are of this layout, which ascend and are less than 2^31. Entry `i` is the index,
+/// - If an insn moves, `new_idx` has `len + 1` entries that are of this layout, which ascend and are less than 2^31. Entry `i` is the index,
 ///   in the new program, of the first insn of what stands for old insn `i`: of its group, or of the
 ///   next insn that stays if it is removed. The last entry is the length of the new program.
 /// - `entered` is empty unless the log removes more than one insn at a time, and has an entry for
@@ -111,35 +116,23 @@ impl<'a> Layout<'a> {
         if len + log.patches_len() > i32::MAX as usize {
             return Err(E2BIG);
         }
-        if table.len() < len + 1 {
-            *table = abi::zeroed(len + 1)?;
-        }
-
-        let (mut old, mut new) = (0, 0);
-        for edit in log.edits() {
-            let idx = edit.idx as usize;
-            // Not for what comes behind insns that are put in front of the same one.
-            if old <= idx {
-                new = count_up(&mut table[old..idx], new);
-                old = edit.end() as usize;
-                // A removed insn maps to what comes behind it.
-                table[idx..old].fill(new);
-                new += u32::from(!edit.removes());
-            }
-            new += edit.added();
-        }
-        // INVARIANT: Each old insn has its entry, and the end has one. Entries are sums of lengths that
-        // together are less than 2^31.
-        count_up(&mut table[old..=len], new);
-
         let sum = log.sum();
         let mut layout = Self {
             log,
-            new_idx: core::mem::take(table),
+            new_idx: Array::new(),
             entered: Array::new(),
             grows: sum.grows,
             shrinks: sum.longest_removal > 0,
         };
+        if layout.moves() {
+            if table.len() <= len {
+                *table = abi::zeroed(len + 1)?;
+            }
+            number(&mut table[..=len], log.edits());
+            // INVARIANT: Each old insn has its entry, and the end has one. Entries are sums of lengths
+            // that together are less than 2^31.
+            layout.new_idx = core::mem::take(table);
+        }
         if sum.longest_removal > 1 {
             layout.enter_runs()?;
         }
@@ -172,6 +165,11 @@ impl<'a> Layout<'a> {
         Ok(())
     }
 
+    /// Does any insn move? If not, each edit puts one insn in place of one.
+    pub(crate) fn moves(&self) -> bool {
+        self.grows || self.shrinks
+    }
+
     /// Returns the log that this is the layout of.
     pub(crate) fn log(&self) -> &'a Log {
         self.log
@@ -199,7 +197,11 @@ impl<'a> Layout<'a> {
     ///
     /// If `old` is more than the length of the old program.
     pub(crate) fn start(&self, old: u32) -> u32 {
-        self.new_idx[old as usize]
+        if self.moves() {
+            self.new_idx[old as usize]
+        } else {
+            old
+        }
     }
 
     /// Is old insn `old` removed? The end of the program is not.
@@ -258,7 +260,8 @@ impl<'a> Layout<'a> {
             edits: self.log.edits().iter(),
             old: 0,
             pos: 0,
-            end: Some(self.old_len()),
+            len: self.old_len(),
+            has_last: true,
         }
     }
 
@@ -266,6 +269,24 @@ impl<'a> Layout<'a> {
     pub(crate) fn bytes(&self) -> usize {
         (self.new_idx.capacity() + self.entered.capacity()) * size_of::<u32>()
     }
+}
+
+/// Fills the table of a layout.
+fn number(table: &mut [u32], edits: &[Edit]) {
+    let (mut old, mut new) = (0, 0);
+    for edit in edits {
+        let idx = edit.idx as usize;
+        // Not for what comes behind insns that are put in front of the same one.
+        if old <= idx {
+            new = count_up(&mut table[old..idx], new);
+            old = edit.end() as usize;
+            // A removed insn maps to what comes behind it.
+            table[idx..old].fill(new);
+            new += u32::from(!edit.removes());
+        }
+        new += edit.added();
+    }
+    count_up(&mut table[old..], new);
 }
 
 /// Fills `entries` with ascending numbers from `first` on. Returns the next one.

@@ -55,15 +55,20 @@ pub(crate) fn rewrite_idx(subprogs: &mut [Subprog], linfo: &[LineInfo], layout: 
 ///
 /// If an entry is about an insn that the old program does not have.
 pub(crate) fn rewrite(linfo: &mut [LineInfo], layout: &Layout<'_>) -> u32 {
-    let mut to = 0;
-    for from in 0..linfo.len() {
-        if layout.shrinks && !stays(linfo, from, layout) {
-            continue;
+    let mut to = linfo.len();
+    if layout.shrinks {
+        to = 0;
+        for from in 0..linfo.len() {
+            if stays(linfo, from, layout) {
+                linfo[to] = linfo[from];
+                linfo[to].insn_off = layout.start(linfo[from].insn_off);
+                to += 1;
+            }
         }
-        let mut entry = linfo[from];
-        entry.insn_off = layout.start(entry.insn_off);
-        linfo[to] = entry;
-        to += 1;
+    } else {
+        for entry in linfo {
+            entry.insn_off = layout.start(entry.insn_off);
+        }
     }
     // No more than there were, which is a u32.
     to as u32

@@ -11,11 +11,7 @@ use super::{
         Array,
         Insn, //
     },
-    reference::{
-        may_refer,
-        refers_to_subprog,
-        Reference, //
-    }, //
+    reference::Reference, //
 };
 use kernel::prelude::*;
 
@@ -236,11 +232,13 @@ impl Log {
             tag,
             refers: false,
         };
-        for insn in patch.iter().filter(|insn| may_refer(insn)) {
-            edit.refers |= Reference::of(insn).is_some();
-            self.sum.subprog_refs += u32::from(refers_to_subprog(insn));
+        for &insn in patch {
+            if let Some(reference) = Reference::of(&insn) {
+                edit.refers = true;
+                self.sum.subprog_refs += u32::from(!reference.is_jump);
+            }
+            abi::push(&mut self.pool, insn)?;
         }
-        abi::extend(&mut self.pool, patch)?;
         // INVARIANT: Checked above.
         abi::push(&mut self.edits, edit)?;
 

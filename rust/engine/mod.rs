@@ -133,20 +133,24 @@ impl Program<'_> {
         zero_extends: &impl Fn(&Insn) -> bool,
     ) -> Outcome {
         let insns = self.insns;
-        insns::rewrite(insns, layout);
-        relocate::rewrite(insns, layout);
-
         let mut outcome = Outcome {
-            linfo: 0,
+            // As many as C counts, in a u32.
+            linfo: self.linfo.len() as u32,
             subprogs: 0,
             func_info: 0,
             bytes_moved: insns::written(layout) * size_of::<Insn>() as u64,
         };
+        insns::rewrite(insns, layout);
+        if layout.moves() {
+            relocate::rewrite(insns, layout);
+        }
         if let Some(mut verified) = self.verified {
             verified.aux.rewrite(new_aux, insns, layout, zero_extends);
             outcome.bytes_moved += new_aux.written(layout);
-
-            linfo::rewrite_idx(verified.subprogs, self.linfo, layout);
+            if layout.moves() {
+                linfo::rewrite_idx(verified.subprogs, self.linfo, layout);
+                positions::rewrite(verified.positions, layout);
+            }
             let left = subprog::rewrite(
                 verified.subprogs,
                 verified.func_info,
@@ -155,9 +159,10 @@ impl Program<'_> {
             );
             outcome.subprogs = left.subprogs;
             outcome.func_info = left.func_info;
-            positions::rewrite(verified.positions, layout);
         }
-        outcome.linfo = linfo::rewrite(self.linfo, layout);
+        if layout.moves() {
+            outcome.linfo = linfo::rewrite(self.linfo, layout);
+        }
         outcome
     }
 }

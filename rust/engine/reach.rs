@@ -90,7 +90,7 @@ pub(crate) fn check(
         return Err(EINTR.into());
     }
     // In a program of this length nothing is further apart than 16 bits hold.
-    if layout.new_len() <= i16::MAX as u32 {
+    if !layout.moves() || layout.new_len() <= i16::MAX as u32 {
         return Ok(());
     }
 

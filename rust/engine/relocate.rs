@@ -94,10 +94,6 @@ pub(crate) fn patch_distance(
 ///
 /// If `insns` is shorter than the new program.
 pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) {
-    if !layout.grows && !layout.shrinks {
-        // Nothing has moved.
-        return;
-    }
     for piece in layout.pieces() {
         if !piece.kept.is_empty() {
             let start = piece.pos;

@@ -58,9 +58,10 @@ pub(crate) fn rewrite(
         to += 1;
     }
 
-    let end = subprogs[cnt].start;
-    move_entry(subprogs, cnt, to);
-    subprogs[to].start = layout.start(end);
+    if to != cnt {
+        move_entry(subprogs, cnt, to);
+    }
+    subprogs[to].start = layout.start(subprogs[to].start);
     // No more than there were, which are u32s.
     Left {
         subprogs: to as u32,

@@ -23,8 +23,8 @@ use super::{
         reach::Failure, //
     },
     linearize::{
-        check,
-        linearize, //
+        by_engine,
+        check, //
     },
     stats::STATS,
     view::View, //
@@ -37,7 +37,7 @@ use shadow::Shadow;
 ///
 /// # Errors
 ///
-/// Those of [`linearize`]. Nothing has changed then.
+/// Those of [`by_engine`]. Nothing has changed then.
 pub(crate) fn checked(
     pass: u32,
     view: &mut View,
@@ -49,7 +49,7 @@ pub(crate) fn checked(
     shadow.put_arrays_back(view);
     let ours = match stock {
         // Room for what stock made of it, so that it can be what the program gets.
-        Ok(()) => linearize(view, log, table, shadow.view.len()),
+        Ok(()) => by_engine(view, log, table, shadow.view.len()),
         Err(_) => check(view, log, table),
     };
 

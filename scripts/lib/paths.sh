@@ -162,6 +162,10 @@ module_stamp() {
 
 loader_target() { echo "$CACHE/loader-$(toolroot_key)"; }
 loader_path() { echo "$(loader_target)/x86_64-unknown-linux-gnu/release/loader"; }
+# The same, linked dynamically, so that a library can be preloaded.
+loader_dynamic_path() { echo "$(loader_target)/dynamic/release/loader"; }
+# A program of the virtual machine's root preloads it.
+both_modes_path() { echo "$CACHE/bench-$( (toolroot_key && hash_tree "$TOP/selftests/bench") | short_hash)/both_modes.so"; }
 # Built from the unpatched tree, as the programs are the same for both kernels.
 progs_path() {
 	local key

@@ -6,10 +6,12 @@ bench.py report [--in DIR] [--out DIR] [--complete]   status 1: a row failed or 
 bench.py compare BASE NEW [--tolerance T] [--subset]  status 1: a figure is larger, or missing
 bench.py check EXPECTED NEW                           the same with the few rows of a committed file
 bench.py expect NEW --pick ROW ... --out FILE         writes such a file
+bench.py machine                                      prints where this is measured
 Status 2: an input cannot be read, or is not whole.
 """
 
 import argparse
+import datetime
 import json
 import sys
 from pathlib import Path
@@ -20,7 +22,7 @@ import bench_input  # noqa: E402
 import bench_summary  # noqa: E402
 import bench_svg  # noqa: E402
 import bench_tables  # noqa: E402
-from loader_report import Unusable, tell, write  # noqa: E402
+from loader_report import Unusable, commit, cpu, tell, write  # noqa: E402
 
 CHARTS = [
     ("All programs", "Ratio patcher/stock of all programs, sorted", "bench-programs.svg"),
@@ -52,6 +54,19 @@ def report(args):
         print(f"missing: {part} was not run")
     print("Results: " + ", ".join(str(out / name) for name in ["bench.json", "bench.md", *(chart[2] for chart in charts)]))
     return tell(bench["problems"], "every row that was measured is whole")
+
+
+def machine(args):
+    """Prints machine.json."""
+    where = {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "kernel": args.kernel,
+        "accel": args.accel,
+        "cpu": cpu(),
+    }
+    print(json.dumps(where, indent=1))
+    return 0
 
 
 def tolerance(text):
@@ -86,6 +101,10 @@ def main():
     chosen.add_argument("--tolerance", type=tolerance, default=0.01, help="as a part of 1 (default: %(default)s)")
     chosen.add_argument("--out", required=True, type=Path, metavar="FILE")
     chosen.set_defaults(handle=lambda args: bench_compare.expect(args.new, args.pick, args.tolerance, args.out))
+    where = commands.add_parser("machine", help="prints machine.json")
+    where.add_argument("--kernel", default="", help="release of the kernel")
+    where.add_argument("--accel", default="TCG, -icount shift=0,sleep=off", help="how QEMU runs (default: %(default)s)")
+    where.set_defaults(handle=machine)
     args = parser.parse_args()
     try:
         return args.handle(args)

@@ -10,6 +10,8 @@
  *
  * BOTH_MODES_ROUNDS	loads in each mode (5); fewer where one takes long
  * BOTH_MODES_LABEL	a word for each line, as "object"
+ * BOTH_MODES_MEMORY	1: instead of the time, the bytes that rewriting allocates, see memory.c. What is loaded
+ *			in mode stock to begin with is left alone.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -22,6 +24,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "memory.h"
 
 #define MODE "/sys/module/bpf_patcher/parameters/mode"
 #define STATS "/sys/kernel/debug/bpf_patcher/stats"
@@ -52,6 +56,22 @@ static void fail(const char *what)
 {
 	fprintf(stderr, "both_modes: %s: %s\n", what, strerror(errno));
 	_exit(125);
+}
+
+void memory_fail(const char *what)
+{
+	fail(what);
+}
+
+static int is_stock(void)
+{
+	char mode[16] = "";
+	FILE *f = fopen(MODE, "r");
+
+	if (!f || !fgets(mode, sizeof(mode), f))
+		fail("cannot read " MODE);
+	fclose(f);
+	return !strncmp(mode, mode_names[STOCK], strlen(mode_names[STOCK]));
 }
 
 static void set_mode(int mode)
@@ -102,10 +122,57 @@ static void settle(void)
 	usleep(20000);
 }
 
+static FILE *open_out(void)
+{
+	FILE *out = fopen(getenv("BOTH_MODES_OUT"), "a");
+
+	if (!out)
+		fail("cannot write BOTH_MODES_OUT");
+	return out;
+}
+
+static void left_out(const union bpf_attr *load, const char *label)
+{
+	/* One with an insn array, which serves one program only. */
+	fprintf(stderr, "both_modes: left out: %s, %.16s: %s\n", label, load->prog_name, strerror(errno));
+}
+
+static void measure_memory(syscall_fn real, void *attr, unsigned int size)
+{
+	const char *label = getenv("BOTH_MODES_LABEL") ?: "";
+	const union bpf_attr *load = attr;
+	long long bytes[MODES];
+	FILE *out;
+
+	if (is_stock())
+		return;
+	/* The first load in mode patcher may allocate what later ones use again. */
+	for (int mode = 0; mode < MODES; mode++) {
+		long fd;
+
+		set_mode(mode);
+		memory_begin();
+		fd = real(SYS_bpf, BPF_PROG_LOAD, attr, size);
+		bytes[mode] = memory_end();
+		if (fd < 0) {
+			left_out(load, label);
+			set_mode(PATCHER);
+			return;
+		}
+		close(fd);
+	}
+	out = open_out();
+	fprintf(out, "{\"what\":\"%s\",\"name\":\"%s%s%.16s\",\"insns_before\":%u,\"stock\":%lld,\"patcher\":%lld}\n",
+		strcmp(label, "family") ? "program" : "family", strcmp(label, "family") ? label : "",
+		strcmp(label, "family") ? "/" : "", load->prog_name, load->insn_cnt, bytes[STOCK], bytes[PATCHER]);
+	if (fclose(out))
+		fail("cannot write BOTH_MODES_OUT");
+}
+
 static void measure(syscall_fn real, void *attr, unsigned int size, long long first)
 {
 	const union bpf_attr *load = attr;
-	const char *label = getenv("BOTH_MODES_LABEL");
+	const char *label = getenv("BOTH_MODES_LABEL") ?: "";
 	const char *wanted = getenv("BOTH_MODES_ROUNDS");
 	int rounds = wanted ? atoi(wanted) : 5;
 	long long ns[MODES][MAX_ROUNDS];
@@ -132,8 +199,11 @@ static void measure(syscall_fn real, void *attr, unsigned int size, long long fi
 			start = now();
 			fd = real(SYS_bpf, BPF_PROG_LOAD, attr, size);
 			ns[mode][round] = now() - start;
-			if (fd < 0)
-				fail("a program that had loaded did not load again");
+			if (fd < 0) {
+				left_out(load, label);
+				set_mode(PATCHER);
+				return;
+			}
 			if (mode == PATCHER) {
 				after = read_counters();
 				after.edits -= before.edits;
@@ -143,10 +213,8 @@ static void measure(syscall_fn real, void *attr, unsigned int size, long long fi
 			close(fd);
 		}
 	}
-	out = fopen(getenv("BOTH_MODES_OUT"), "a");
-	if (!out)
-		fail("cannot write BOTH_MODES_OUT");
-	fprintf(out, "{\"object\":\"%s\",\"program\":\"%.16s\",\"harden\":%d,\"insns\":%u", label ?: "",
+	out = open_out();
+	fprintf(out, "{\"object\":\"%s\",\"program\":\"%.16s\",\"harden\":%d,\"insns\":%u", label,
 		load->prog_name, harden(), load->insn_cnt);
 	for (int mode = 0; mode < MODES; mode++) {
 		fprintf(out, ",\"%s\":[", mode_names[mode]);
@@ -184,7 +252,11 @@ long syscall(long number, ...)
 	start = now();
 	ret = real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	if (number == SYS_bpf && a[0] == BPF_PROG_LOAD && ret >= 0 && getenv("BOTH_MODES_OUT") &&
-	    !is_probe((const union bpf_attr *)a[1]))
-		measure(real, (void *)a[1], a[2], now() - start);
+	    !is_probe((const union bpf_attr *)a[1])) {
+		if (getenv("BOTH_MODES_MEMORY"))
+			measure_memory(real, (void *)a[1], a[2]);
+		else
+			measure(real, (void *)a[1], a[2], now() - start);
+	}
 	return ret;
 }

@@ -93,7 +93,7 @@ mod tests {
         let mut insns = KVVec::new();
         insns.resize(3 * reach::POLL as usize, mov(0), GFP_KERNEL)?;
         let mut log = Log::new(insns.len() as u32);
-        replace(&mut log, 0, &[mov(1)])?;
+        replace(&mut log, 0, &[mov(1), mov(2)])?;
         let layout = Layout::new(&log)?;
         let mut polls = 0;
         let mut check = |kill: u32| {
@@ -104,9 +104,23 @@ mod tests {
             });
             (result, polls)
         };
-        // At the start, and each time so many insns are done and more are left.
-        assert_eq!(check(0), (Ok(()), 3));
+        // At the start, and after each of three times so many insns.
+        assert_eq!(check(0), (Ok(()), 4));
         assert_eq!(check(3), (Err(Failure::Other(EINTR)), 3));
+
+        // Where no insn moves, nothing has to be checked.
+        let mut log = Log::new(insns.len() as u32);
+        replace(&mut log, 0, &[mov(1)])?;
+        let layout = Layout::new(&log)?;
+        let mut polls = 0;
+        assert_eq!(
+            reach::check(&insns, &layout, &mut || {
+                polls += 1;
+                false
+            }),
+            Ok(())
+        );
+        assert_eq!(polls, 1);
         Ok(())
     }
 }

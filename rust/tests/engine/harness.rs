@@ -253,7 +253,7 @@ impl Case {
         reach::check(&self.insns, &layout, &mut || false).map_err(Failure::error)?;
 
         let in_place = self.in_place;
-        let mut new_aux = NewAux::new(&self.all_aux(), &layout, in_place)?;
+        let mut new_aux = NewAux::new(self.slots.is_some(), &self.added, &layout, in_place)?;
         let new_len = layout.new_len() as usize;
         let room = new_len.max(self.insns.len());
         self.insns.resize(room, mov(-1), GFP_KERNEL)?;

@@ -143,7 +143,7 @@ fn round(edits: u32, buffers: &mut Buffers) -> Steps {
         added: &mut [],
         slots: None,
     };
-    let (mut new, allocate) = timed(|| NewAux::new(&aux, &layout, false).expect("memory"));
+    let (mut new, allocate) = timed(|| NewAux::new(false, &[], &layout, false).expect("memory"));
     let ((), insns_ns) = timed(|| step_insns(&mut insns, &layout));
     let ((), relocate) = timed(|| step_relocate(&mut insns, &layout));
     let ((), aux_ns) = timed(|| step_aux(&mut aux, &mut new, &insns, &layout));

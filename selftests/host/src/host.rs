@@ -240,7 +240,12 @@ impl Parts {
     /// There is room for entries if their number allows it: in half of all cases.
     fn new_aux(&mut self, layout: &Layout<'_>) -> Result<NewAux> {
         let room = self.entries.len() + self.entries.len() % ROOM;
-        let new = NewAux::new(&self.aux(), layout, layout.new_len() as usize <= room)?;
+        let new = NewAux::new(
+            self.slots.is_some(),
+            &self.added,
+            layout,
+            layout.new_len() as usize <= room,
+        )?;
         if let NewAux::Move = new {
             let len = self.entries.len().max(layout.new_len() as usize);
             self.entries.resize(len, junk_aux());

@@ -6,7 +6,7 @@
 use crate::{
     engine::{
         abi::{self, Subprog},
-        aux::{Aux, NewAux},
+        aux::NewAux,
         layout::Layout,
         linfo,
         log::{Kind, Log},
@@ -142,7 +142,7 @@ fn bytes_held() {
 fn program_that_gets_too_long() {
     // What can be is refused for the memory that is not there.
     let mut log = Log::new(i32::MAX as u32 - 1);
-    replace(&mut log, 0, 1);
+    prepend(&mut log, 0, 1);
     fail_nth(1);
     assert_eq!(Layout::new(&log).err(), Some(ENOMEM));
     replace(&mut log, 1, 1);
@@ -171,26 +171,20 @@ fn memory_for_aux_data() {
     let mut log = Log::new(4);
     replace(&mut log, 0, 2);
     let layout = Layout::new(&log).expect("memory");
-    let mut entries = vec![Zeroable::zeroed(); 4];
-    let aux = Aux {
-        entries: &mut entries,
-        added: &mut [],
-        slots: None,
-    };
     // The slots, then what added insns share.
     for n in 1..=2 {
         fail_nth(n);
-        assert_eq!(NewAux::new(&aux, &layout, false).err(), Some(ENOMEM));
+        assert_eq!(NewAux::new(false, &[], &layout, false).err(), Some(ENOMEM));
     }
     // Neither if there is room.
     fail_nth(1);
-    let in_place = NewAux::new(&aux, &layout, true);
+    let in_place = NewAux::new(false, &[], &layout, true);
     assert!(matches!(in_place, Ok(NewAux::Move)));
     assert_eq!(in_place.map(|n| n.bytes()), Ok(0));
     fail_nth(3);
     let size = size_of::<abi::InsnAux>();
     assert_eq!(
-        NewAux::new(&aux, &layout, false).map(|n| n.bytes()),
+        NewAux::new(false, &[], &layout, false).map(|n| n.bytes()),
         Ok(5 * 4 + 8 * size)
     );
     fail_nth(0);

@@ -1,23 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# both_modes.sh OUT LIBRARY [OBJECT...]: loads the programs of these objects, or of all, in modes stock and
-# patcher. OUT/loads.jsonl gets a line for each: see selftests/bench/both_modes.c.
+# both_modes.sh OUT LIBRARY I/N [OBJECT...]: loads the programs of these objects, or of all, in modes stock
+# and patcher: those of the I-th, counted from 0, of each N objects. OUT/loads.jsonl gets a line for each
+# program: see selftests/bench/both_modes.c.
 
 set -u
-out=$1 library=$2
-shift 2
+out=$1 library=$2 share=$3
+shift 3
 insmod ./bpf_testmod.ko || exit 125
 objects=("$@")
 ((${#objects[@]})) || objects=(*.bpf.o)
-export BOTH_MODES_OUT=/tmp/loads.jsonl
-: >$BOTH_MODES_OUT
+mapfile -t objects < <(printf '%s\n' "${objects[@]}" | awk -v i="${share%/*}" -v n="${share#*/}" 'NR % n == i')
+export BOTH_MODES_OUT=$out/loads.jsonl BOTH_MODES_ROUNDS=${ROUNDS:-3}
+: >"$BOTH_MODES_OUT"
 number=0
 for object in "${objects[@]}"; do
 	((number++ % 20)) || echo "object $number of ${#objects[@]}, $object"
 	LD_PRELOAD=$library BOTH_MODES_LABEL=$object ./veristat -q "$object" >/tmp/said 2>&1
 	# Some objects do not open on this kernel; that is the same with and without the library.
-	grep '^both_modes:' /tmp/said && exit 125
+	(($? != 125)) || { cat /tmp/said && exit 125; }
+	grep '^both_modes:' /tmp/said
 done
-cp $BOTH_MODES_OUT "$out/loads.jsonl"
-echo "$(wc -l <$BOTH_MODES_OUT) programs"
+echo "$(wc -l <"$BOTH_MODES_OUT") programs"

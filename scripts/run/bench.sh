@@ -1,0 +1,147 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# bench.sh [PART...]: the benchmark. Writes results/bench.json, bench.md and charts, and prints tables. Parts:
+#   programs  all programs of the kernel's selftests, in executed instructions
+#   blinded   the scale tests among them with net.core.bpf_jit_harden=2, in executed instructions
+#   families  synthetic programs of N edits of a kind, in executed instructions
+#   time      the same in time: User-mode Linux, or with ACCEL=kvm the virtual machine
+#   memory    what rewriting allocates
+#   engine    the engine alone on the host, in time and in executed instructions
+# The raw output of a part that was not named stays from an earlier run.
+# bench.sh short: some programs and families, for `make test`; its results are results/bench-short/*.
+#
+# Instructions are counted by QEMU: one CPU, emulated, whose clock is the number of instructions it has
+# executed. MACHINES (2): how many machines run at a time. MAX (195000): the largest N of the families.
+
+# shellcheck source=scripts/lib/boot.sh
+source "$(dirname "$0")/../lib/boot.sh"
+# shellcheck source=scripts/lib/engine-on-host.sh
+source "$(dirname "$0")/../lib/engine-on-host.sh"
+
+# Edits of a session, and how often it is timed.
+ENGINE_SIZES=(1000:500 999000:7)
+# What is loaded blinded; in mode stock this takes quadratic time.
+BLINDED=(pyperf50 test_verif_scale1 test_verif_scale2 test_verif_scale3 core_kern loop1 loop4 loop5 strobemeta_nounroll1
+	bpf_flow test_cls_redirect test_l4lb test_xdp_noinline xdpwall test_tcp_hdr_options bpf_cubic)
+SHORT_OBJECTS=(pyperf50 bpf_cubic test_sk_lookup verifier_ld_ind)
+SHORT_FAMILIES=(--only "context,nops,blinding" --n 1000)
+
+# counted NAME COMMAND...: runs a command in a machine that counts instructions.
+counted() { VM_ICOUNT=1 machine "$@"; }
+
+# machine NAME COMMAND...: runs a command in a machine.
+machine() {
+	local name=$1 log=$raw/$1.console start=$SECONDS beat status=0
+	shift
+	mkdir -p "$raw/$name"
+	: >"$log"
+	heartbeat "$name" "$log" "$start" &
+	beat=$!
+	run env MODE=patcher VM_SUITES=progs VM_RESULTS="$raw/$name" VM_TIMEOUT="${VM_TIMEOUT:-14400}" CMD="$*" \
+		"$TOP/scripts/run/vm.sh" vm-lean >>"$log" 2>&1 </dev/null || status=$?
+	kill "$beat" 2>/dev/null || true
+	wait "$beat" 2>/dev/null || true
+	((status == 0)) || {
+		tail -n 5 "$log" | sed 's/^/    | /' >&2
+		die "$name: status $status; log: $log"
+	}
+	note "$name: $(elapsed $((SECONDS - start)))"
+}
+
+# loads NAME HARDEN ROUNDS OBJECT...: the programs of these objects in both modes, or of all, shared among machines.
+loads() {
+	local name=$1 harden=$2 rounds=$3 machines=${MACHINES:-2} i pids=() status=0
+	shift 3
+	for ((i = 0; i < machines; i++)); do
+		counted "$name.$i" "HARDEN=$harden ROUNDS=$rounds bash '$TOP/selftests/vm/suite.sh' '$raw/$name.$i' both_modes '$(both_modes_path)' $i/$machines ${*/%/.bpf.o}" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i" || status=1; done
+	((status == 0)) || exit 1
+	cat "$raw/$name".*/loads.jsonl >"$raw/$name.loads"
+}
+
+part_programs() { loads programs 0 3; }
+part_blinded() { loads blinded 2 1 "${BLINDED[@]}"; }
+part_families() {
+	counted families "'$(loader_path)' families --max ${MAX:-195000} >'$raw/families/log'"
+	mv "$raw/families/log" "$raw/families.insns.log"
+}
+part_time() {
+	if [[ ${ACCEL:-} == kvm ]]; then
+		mkdir -p "$raw/time"
+		run env MODE=patcher VM_SUITES= VM_RESULTS="$raw/time" VM_TIMEOUT="${VM_TIMEOUT:-14400}" \
+			CMD="'$(loader_path)' families --max ${MAX:-195000} >'$raw/time/log'" "$TOP/scripts/run/vm.sh" vm-lean
+		mv "$raw/time/log" "$raw/families.time.log"
+	else
+		export UML_TIMEOUT=${UML_TIMEOUT:-3600}
+		boot_loader um bench-time families --max "${MAX:-195000}"
+		cp "$(log_path bench-time)" "$raw/families.time.log"
+	fi
+}
+part_memory() {
+	local machines=${MACHINES:-2} i pids=() status=0
+	for ((i = 0; i < machines; i++)); do
+		machine "memory.$i" "bash '$TOP/selftests/vm/suite.sh' '$raw/memory.$i' memory '$(both_modes_path)' '$(loader_dynamic_path)' $i/$machines" &
+		pids+=($!)
+	done
+	for i in "${pids[@]}"; do wait "$i" || status=1; done
+	((status == 0)) || exit 1
+	cat "$raw"/memory.*/memory.jsonl >"$raw/memory.jsonl"
+}
+part_engine() {
+	local size bench edits
+	host_prepare
+	cd "$HOST_CRATE"
+	host_cargo bench cargo build --quiet --locked --jobs "$JOBS" --profile bench --bin bench
+	bench=$(host_target)/bench/release/bench
+	rm -rf "$raw/engine"
+	mkdir -p "$raw/engine"
+	for size in "${ENGINE_SIZES[@]}"; do
+		edits=${size%:*}
+		note "the engine alone, $edits edits"
+		host_cargo bench env GLIBC_TUNABLES="$HOST_MALLOC" "$bench" "$edits" "${size#*:}" >"$raw/engine/$edits.ns"
+		# Two rounds: the second begins with the memory of the first.
+		host_cargo bench valgrind --quiet --tool=callgrind --callgrind-out-file="$(host_target)/callgrind.out" "$bench" "$edits" 1 >/dev/null
+		host_cargo bench callgrind_annotate --inclusive=yes --threshold=100 "$(host_target)/callgrind.out" >"$raw/engine/$edits.callgrind" 2>/dev/null
+	done
+	cd "$TOP"
+	run python3 "$TOP/scripts/report/bench_engine.py" "$raw/engine" >"$raw/engine.json"
+}
+
+out=$TOP/results raw=$TOP/results/bench report=(report)
+all=(programs blinded families time memory engine)
+parts=("$@")
+((${#parts[@]})) || parts=("${all[@]}") report+=(--complete)
+[[ ${parts[*]} == short ]] || for part in "${parts[@]}"; do
+	[[ " ${all[*]} " == *" $part "* ]] || die "there is no part '$part'; there are ${all[*]}, and short"
+done
+
+run "$TOP/scripts/setup/host-packages.sh"
+lock_cache
+run "$TOP/scripts/build/loader.sh"
+run "$TOP/scripts/build/both-modes.sh"
+if [[ ${parts[*]} != engine && ${parts[*]} != time ]]; then
+	run "$TOP/scripts/setup/vm-root.sh"
+	run "$TOP/scripts/build/vm-module.sh" vm-lean
+	run "$TOP/scripts/build/vm-selftests.sh" vm-lean progs
+fi
+[[ " ${parts[*]} " != *" memory "* ]] || run "$TOP/scripts/build/loader.sh" dynamic
+[[ " ${parts[*]} " != *" time "* || ${ACCEL:-} == kvm ]] || boot_prepare um
+pin_source_key
+
+if [[ ${parts[*]} == short ]]; then
+	out=$TOP/results/bench-short raw=$out/raw
+	rm -rf "$out"
+	mkdir -p "$raw"
+	counted short "HARDEN=0 ROUNDS=2 bash '$TOP/selftests/vm/suite.sh' '$raw/short' both_modes '$(both_modes_path)' 0/1 ${SHORT_OBJECTS[*]/%/.bpf.o} &&
+		'$(loader_path)' families ${SHORT_FAMILIES[*]} >'$raw/families.insns.log'"
+	mv "$raw/short/loads.jsonl" "$raw/programs.loads"
+else
+	mkdir -p "$raw"
+	for part in "${parts[@]}"; do "part_$part"; done
+fi
+cat "$raw"/{programs,blinded}.loads >"$raw/programs.jsonl" 2>/dev/null || [[ -s $raw/programs.jsonl ]] || rm -f "$raw/programs.jsonl"
+run python3 "$TOP/scripts/report/bench.py" machine >"$raw/machine.json"
+exec python3 "$TOP/scripts/report/bench.py" "${report[@]}" --in "$raw" --out "$out"
