@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! All edits of a log at once: plan, allocate, change. Nothing has changed if one of the first two
-//! fails, and the third does not. A log of one patch is left to the kernel's own function.
+//! fails, and the third does not. A log of one edit is left to the kernel's own functions.
 
 use super::{
     engine::{
@@ -46,8 +46,8 @@ use kernel::{
 /// if the loading process is being killed; `E2BIG` if the program becomes too long. Nothing has
 /// changed then.
 pub(crate) fn linearize(view: &mut View, log: &Log, table: &mut Array<u32>) -> Result<(), Failure> {
-    match only_patch(view, log) {
-        Some(edit) => timed(|| patch_at_once(view, log, edit)),
+    match only_edit(view, log) {
+        Some(edit) => timed(|| at_once(view, log, edit)),
         None => by_engine(view, log, table, 0),
     }
 }
@@ -80,31 +80,30 @@ fn timed(work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
 }
 
 /// Returns the edit of a log that has no other, if the kernel's own function is as quick to apply
-/// it: a patch of a verified program that is too short for a jump to be too far, and whose aux data
-/// has room where it is.
+/// it: the program is verified, too short for a jump to be too far, and its aux data has room where
+/// it is.
 ///
-/// Such are half of all sessions. What the engine prepares for many edits takes as long as a patch
-/// does.
-fn only_patch<'a>(view: &mut View, log: &'a Log) -> Option<&'a Edit> {
+/// Such are half of all sessions. What the engine prepares for many edits takes longer than one of
+/// them.
+fn only_edit<'a>(view: &mut View, log: &'a Log) -> Option<&'a Edit> {
     let [edit] = log.edits() else {
         return None;
     };
-    let is_patch = !edit.removes() && !edit.prepends();
     let new_len = log.program_len().saturating_add(edit.added());
-    let fits = is_patch && new_len <= i16::MAX as u32 && view.grow_aux(new_len);
+    let in_place = edit.removes() || view.grow_aux(new_len);
+    let fits = new_len <= i16::MAX as u32 && in_place && view.is_verified() && !view.has_slots();
     fits.then_some(edit)
 }
 
-fn patch_at_once(view: &mut View, log: &Log, edit: &Edit) -> Result<(), Failure> {
+fn at_once(view: &mut View, log: &Log, edit: &Edit) -> Result<(), Failure> {
     let old_len = view.len();
-    view.patch(edit.idx, log.patch(edit))?;
+    view.edit_at_once(edit.idx, edit.kind(), log.patch(edit))?;
+    let new_len = view.len();
     STATS.edits.add(1);
     STATS.insns_in.add(old_len.into());
-    STATS.insns_out.add(view.len().into());
-    let behind = u64::from(view.len() - edit.idx);
-    STATS
-        .bytes_moved
-        .add(behind * (size_of::<Insn>() + size_of::<InsnAux>()) as u64);
+    STATS.insns_out.add(new_len.into());
+    let moved = u64::from(new_len - edit.idx) * (size_of::<Insn>() + size_of::<InsnAux>()) as u64;
+    STATS.bytes_moved.add(moved);
     STATS.alloc_peak.raise(log.bytes() as u64);
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 use super::engine::{
     abi::{
+        self,
         Array,
         Insn,
         InsnAux, //
@@ -12,6 +13,7 @@ use super::engine::{
         Aux,
         NewAux, //
     },
+    log::Kind,
     positions::Positions,
     Outcome,
     Program,
@@ -19,7 +21,10 @@ use super::engine::{
 };
 use kernel::{
     bindings,
-    error::from_err_ptr,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -296,18 +301,46 @@ impl View {
         !self.env.is_null() && unsafe { bindings::bpf_patcher_grow_aux(self.env, len) }
     }
 
-    /// Puts `patch` in place of insn `idx` of a verified program without slots, by
-    /// `bpf_patch_insn_data()`.
+    /// Applies an edit of insn `idx` of a verified program without slots, by the kernel's own
+    /// functions.
     ///
     /// # Errors
     ///
     /// `EINTR` if the loading process is being killed, `ENOMEM` for all else. The program is as
     /// before.
-    pub(crate) fn patch(&mut self, idx: u32, patch: &[Insn]) -> Result {
-        // SAFETY: By the type invariants; `idx` is an insn's, whose number is a u32, as that of a
-        // patch is.
-        let prog = unsafe {
-            bindings::bpf_patch_insn_data(self.env, idx, patch.as_ptr(), patch.len() as u32)
+    pub(crate) fn edit_at_once(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
+        // Numbers of insns are u32s.
+        let len = patch.len() as u32;
+        let prog = match kind {
+            Kind::Remove { cnt } => {
+                // SAFETY: By the type invariants; the insns are in the program.
+                return to_result(unsafe { bindings::bpf_remove_insn_data(self.env, idx, cnt) });
+            }
+            // SAFETY: By the type invariants; `idx` is an insn's.
+            Kind::Replace { .. } => unsafe {
+                bindings::bpf_patch_insn_data(self.env, idx, patch.as_ptr(), len)
+            },
+            Kind::Prepend { behind } => {
+                // The C function puts the insn itself behind them.
+                let mut with_insn = abi::with_capacity(patch.len() + 1)?;
+                abi::extend(&mut with_insn, patch)?;
+                abi::push(&mut with_insn, Insn::default())?;
+                let flags = match behind {
+                    true => bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND,
+                    false => 0,
+                };
+                // SAFETY: By the type invariants; `idx` is an insn's, and there is room for one more
+                // than `len`.
+                unsafe {
+                    bindings::bpf_prepend_insn_data(
+                        self.env,
+                        idx,
+                        with_insn.as_mut_ptr(),
+                        len,
+                        flags,
+                    )
+                }
+            }
         };
         if prog.is_null() {
             return Err(if must_abort() { EINTR } else { ENOMEM });

@@ -151,7 +151,7 @@ def program(value):
         "stock": least(value.get("stock")),
         "patcher": least(value.get("patcher")),
         "edits": least(value.get("edits")),
-        "rewrite": least(value.get("record_rewrite")),
+        "rewrite": least(value.get("rewrite")),
     }
 
 

@@ -30,7 +30,7 @@ def family(n=1000, stock=400, patcher=200, name="context", **changes):
 
 def program(number, stock, patcher, harden=0, edits=1):
     return {"object": f"o{number}.bpf.o", "program": "p", "harden": harden, "insns": 9, "stock": [stock + 1, stock],
-            "patcher": [patcher], "edits": edits, "record_rewrite": None}  # fmt: skip
+            "patcher": [patcher], "edits": edits, "rewrite": None}  # fmt: skip
 
 
 def log(*objects):

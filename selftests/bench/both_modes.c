@@ -8,7 +8,8 @@
  * attributes, and BOTH_MODES_OUT gets a line for it: the nanoseconds of the system call in each mode. Where
  * the clock counts executed instructions (QEMU -icount shift=0), these are instructions.
  *
- * BOTH_MODES_ROUNDS	loads in each mode (5); fewer where one takes long
+ * BOTH_MODES_ROUNDS	loads in each mode (5): fewer where one takes long, more until the least of a mode was
+ *			seen twice
  * BOTH_MODES_LABEL	a word for each line, as "object"
  * BOTH_MODES_MEMORY	1: instead of the time, the bytes that rewriting allocates, see memory.c. What is loaded
  *			in mode stock to begin with is left alone.
@@ -30,7 +31,7 @@
 #define MODE "/sys/module/bpf_patcher/parameters/mode"
 #define STATS "/sys/kernel/debug/bpf_patcher/stats"
 #define HARDEN "/proc/sys/net/core/bpf_jit_harden"
-#define MAX_ROUNDS 64
+#define MAX_ROUNDS 24
 /* A load that takes longer is repeated less, in ns. */
 #define LONG 100000000LL
 #define VERY_LONG 2000000000LL
@@ -119,7 +120,43 @@ static struct counters read_counters(void)
 /* What the last load has freed is gone, and the per-CPU lists of pages are as before. */
 static void settle(void)
 {
-	usleep(20000);
+	usleep(50000);
+}
+
+/*
+ * Are more loads needed? The kernel does other things now and then: a tick of the clock, memory that was freed
+ * a while ago. So the least counts, once it was seen twice; where loads differ much, after more of them.
+ */
+static int unsettled(const long long *ns, int n)
+{
+	long long least = ns[0], most = ns[0];
+	int near = 0;
+
+	for (int i = 1; i < n; i++) {
+		least = ns[i] < least ? ns[i] : least;
+		most = ns[i] > most ? ns[i] : most;
+	}
+	for (int i = 0; i < n; i++)
+		near += ns[i] - least <= least / 2000;
+	return near < 2 || (n < MAX_ROUNDS / 2 && most - least > least / 30);
+}
+
+/* The kernel keeps 15 characters of a name: what has the same ones gets a number. */
+static const char *unique_name(const union bpf_attr *load)
+{
+	static char names[4096][BPF_OBJ_NAME_LEN + 1];
+	static char name[BPF_OBJ_NAME_LEN + 16];
+	static int nr_names;
+	int same = 1;
+
+	snprintf(name, sizeof(name), "%.*s", BPF_OBJ_NAME_LEN, load->prog_name);
+	for (int i = 0; i < nr_names; i++)
+		same += !strcmp(names[i], name);
+	if (nr_names < (int)(sizeof(names) / sizeof(*names)))
+		memcpy(names[nr_names++], name, sizeof(*names));
+	if (same > 1)
+		snprintf(name + strlen(name), 12, "#%d", same);
+	return name;
 }
 
 static FILE *open_out(void)
@@ -162,9 +199,9 @@ static void measure_memory(syscall_fn real, void *attr, unsigned int size)
 		close(fd);
 	}
 	out = open_out();
-	fprintf(out, "{\"what\":\"%s\",\"name\":\"%s%s%.16s\",\"insns_before\":%u,\"stock\":%lld,\"patcher\":%lld}\n",
+	fprintf(out, "{\"what\":\"%s\",\"name\":\"%s%s%s\",\"insns_before\":%u,\"stock\":%lld,\"patcher\":%lld}\n",
 		strcmp(label, "family") ? "program" : "family", strcmp(label, "family") ? label : "",
-		strcmp(label, "family") ? "/" : "", load->prog_name, load->insn_cnt, bytes[STOCK], bytes[PATCHER]);
+		strcmp(label, "family") ? "/" : "", unique_name(load), load->insn_cnt, bytes[STOCK], bytes[PATCHER]);
 	if (fclose(out))
 		fail("cannot write BOTH_MODES_OUT");
 }
@@ -174,20 +211,22 @@ static void measure(syscall_fn real, void *attr, unsigned int size, long long fi
 	const union bpf_attr *load = attr;
 	const char *label = getenv("BOTH_MODES_LABEL") ?: "";
 	const char *wanted = getenv("BOTH_MODES_ROUNDS");
-	int rounds = wanted ? atoi(wanted) : 5;
+	int wanted_rounds = wanted ? atoi(wanted) : 5, rounds = 0;
 	long long ns[MODES][MAX_ROUNDS];
 	struct counters before, after = {};
 	FILE *out;
 
 	if (first > VERY_LONG)
-		rounds = 1;
+		wanted_rounds = 1;
 	else if (first > LONG)
-		rounds = 2;
-	if (rounds < 1)
-		rounds = 1;
-	if (rounds > MAX_ROUNDS)
-		rounds = MAX_ROUNDS;
-	for (int round = 0; round < rounds; round++) {
+		wanted_rounds = 2;
+	if (wanted_rounds < 1)
+		wanted_rounds = 1;
+	for (int round = 0; round < MAX_ROUNDS; round++) {
+		if (round >= wanted_rounds &&
+		    (first > LONG || (!unsettled(ns[STOCK], round) && !unsettled(ns[PATCHER], round))))
+			break;
+		rounds = round + 1;
 		for (int i = 0; i < MODES; i++) {
 			int mode = (round + i) % MODES;
 			long long start;
@@ -214,8 +253,8 @@ static void measure(syscall_fn real, void *attr, unsigned int size, long long fi
 		}
 	}
 	out = open_out();
-	fprintf(out, "{\"object\":\"%s\",\"program\":\"%.16s\",\"harden\":%d,\"insns\":%u", label,
-		load->prog_name, harden(), load->insn_cnt);
+	fprintf(out, "{\"object\":\"%s\",\"program\":\"%s\",\"harden\":%d,\"insns\":%u", label,
+		unique_name(load), harden(), load->insn_cnt);
 	for (int mode = 0; mode < MODES; mode++) {
 		fprintf(out, ",\"%s\":[", mode_names[mode]);
 		for (int round = 0; round < rounds; round++)
