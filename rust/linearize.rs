@@ -90,8 +90,7 @@ fn only_edit<'a>(view: &mut View, log: &'a Log) -> Option<&'a Edit> {
         return None;
     };
     let new_len = log.program_len().saturating_add(edit.added());
-    let in_place = edit.removes() || view.grow_aux(new_len);
-    let fits = new_len <= i16::MAX as u32 && in_place && view.is_verified() && !view.has_slots();
+    let fits = new_len <= i16::MAX as u32 && view.makes_room_for_aux(new_len);
     fits.then_some(edit)
 }
 
@@ -134,9 +133,9 @@ fn apply(view: &mut View, layout: &Layout<'_>, room: u32) -> Result<(), Failure>
 
     // Allocate. The program comes last: it may move, which is no change only if nothing fails
     // afterwards.
-    let has_room = layout.new_len() > layout.old_len() && view.grow_aux(layout.new_len());
+    let may_move = view.makes_room_for_aux(layout.new_len());
     let mut new_aux = match view.is_verified() {
-        true => NewAux::new(view.has_slots(), view.added_aux(), layout, has_room)?,
+        true => NewAux::new(view.has_slots(), view.added_aux(), layout, may_move)?,
         false => NewAux::Stay,
     };
     let mut allocated = log.bytes() + layout.bytes() + new_aux.bytes();

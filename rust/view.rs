@@ -104,6 +104,8 @@ pub(crate) struct View {
     prog: *mut bindings::bpf_prog,
     env: *mut bindings::bpf_verifier_env,
     outside: Outside,
+    /// Aux data may move where its array has room.
+    aux_moves: bool,
 }
 
 /// Positions of insns that are kept outside of the program.
@@ -183,6 +185,7 @@ impl View {
             prog,
             env,
             outside: Outside { prog_aux, env },
+            aux_moves: true,
         }
     }
 
@@ -295,10 +298,20 @@ impl View {
         unsafe { slice_ref((*self.env).aux_added, (*self.env).aux_added_len) }
     }
 
-    /// Can the array of aux data hold that of `len` insns where it is? If so, it can from then on.
-    pub(crate) fn grow_aux(&mut self, len: u32) -> bool {
+    /// Lets aux data stay, for tests: their programs are short, so that it would always move.
+    #[cfg(CONFIG_BPF_PATCHER_KUNIT_TEST)]
+    pub(crate) fn keep_aux(&mut self) {
+        self.aux_moves = false;
+    }
+
+    /// May aux data move when the program becomes `len` insns long? Then its array has room for that
+    /// from now on, where it is.
+    pub(crate) fn makes_room_for_aux(&mut self, len: u32) -> bool {
+        if !self.aux_moves || !self.is_verified() || self.has_slots() {
+            return false;
+        }
         // SAFETY: By the type invariants. The array stays where it is.
-        !self.env.is_null() && unsafe { bindings::bpf_patcher_grow_aux(self.env, len) }
+        len <= self.len() || unsafe { bindings::bpf_patcher_grow_aux(self.env, len) }
     }
 
     /// Applies an edit of insn `idx` of a verified program without slots, by the kernel's own

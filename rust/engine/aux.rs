@@ -213,8 +213,8 @@ fn used(added: &[InsnAux]) -> u32 {
 
 impl NewAux {
     /// Allocates what [`Aux::rewrite`] needs: for a program that `has_slots`, or not, and has
-    /// `old_added`. `has_room` tells whether the array of entries has room for those of the new
-    /// program, should it be the longer one.
+    /// `old_added`. Entries may move if the program has no slots, and their array has room for those
+    /// of the new program.
     ///
     /// # Errors
     ///
@@ -223,15 +223,13 @@ impl NewAux {
         has_slots: bool,
         old_added: &[InsnAux],
         layout: &Layout<'_>,
-        has_room: bool,
+        may_move: bool,
     ) -> Result<Self> {
-        if !has_slots {
-            if !layout.moves() {
-                return Ok(Self::Stay);
-            }
-            if layout.new_len() <= layout.old_len() || has_room {
-                return Ok(Self::Move);
-            }
+        if !has_slots && !layout.moves() {
+            return Ok(Self::Stay);
+        }
+        if may_move {
+            return Ok(Self::Move);
         }
 
         let slots = abi::zeroed(layout.new_len() as usize)?;

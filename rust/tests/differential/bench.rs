@@ -100,6 +100,7 @@ pub(crate) struct Extras<'a> {
 pub(crate) struct Bench {
     env: *mut bindings::bpf_verifier_env,
     view: View,
+    aux_stays: bool,
 }
 
 impl Bench {
@@ -114,7 +115,13 @@ impl Bench {
             env,
             // SAFETY: `env` and its program are as the verifier makes them.
             view: unsafe { View::new((*env).prog, env) },
+            aux_stays: false,
         })
+    }
+
+    /// Lets aux data stay in each session, if `stays`, though its array has room to move in.
+    pub(crate) fn keep_aux(&mut self, stays: bool) {
+        self.aux_stays = stays;
     }
 
     /// A program of `insns`, each seen as often as its number and one more.
@@ -276,7 +283,10 @@ impl Bench {
     /// A session on the program, which is to end before anything else is done with it.
     pub(crate) fn open(&mut self, verify: bool) -> Result<KBox<Session>> {
         // SAFETY: Nobody else refers to the program until the session ends.
-        let view = unsafe { View::new(self.view.prog(), self.view.env()) };
+        let mut view = unsafe { View::new(self.view.prog(), self.view.env()) };
+        if self.aux_stays {
+            view.keep_aux();
+        }
         let pass = bindings::bpf_patcher_pass_BPF_PATCHER_PASS_CTX;
         Session::begin(view, pass, verify)
     }

@@ -109,9 +109,10 @@ fn program(len: u32, from: u32, reference: Insn) -> Result<Bench> {
     Ok(bench)
 }
 
-fn check(len: u32, from: u32, reference: Insn, actions: u32) -> Result {
+fn check(len: u32, from: u32, reference: Insn, actions: u32, aux_stays: bool) -> Result {
     let log = edits(len, actions)?;
     let mut bench = program(len, from, reference)?;
+    bench.keep_aux(aux_stays);
     let mut old = KVVec::new();
     old.extend_from_slice(bench.insns(), GFP_KERNEL)?;
     bench.session(&log)??;
@@ -122,7 +123,7 @@ fn check(len: u32, from: u32, reference: Insn, actions: u32) -> Result {
 }
 
 /// Every combination of keeping, replacing, preceding and removing insns, with every reference
-/// from one insn to another.
+/// from one insn to another. In every second session aux data stays.
 pub(super) fn every_combination() -> Result {
     let mut sessions = 0u64;
     for len in 1..=LEN {
@@ -137,7 +138,7 @@ pub(super) fn every_combination() -> Result {
             for &reference in forms {
                 // All but the last, which leaves no program.
                 for actions in 0..combinations - 1 {
-                    check(len, from, reference, actions).inspect_err(|error| {
+                    check(len, from, reference, actions, sessions % 2 == 1).inspect_err(|error| {
                         pr_err!(
                             "{error:?}: {len} insns, {from} refers to {to} by code {:#x}, edits {actions:#x}\n",
                             reference.code

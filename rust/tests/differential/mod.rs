@@ -93,6 +93,7 @@ fn case(seed: u64, lens: &Range<u32>, tally: &mut Tally) -> Result {
     let mut bench = programs::random(&mut rng, len)?;
     let mut marker = len;
     for _ in 0..=rng.below(SESSIONS) {
+        bench.keep_aux(rng.once_in(2));
         // A few edits of a long program: without a session each takes milliseconds.
         let every = 1 + rng.below(12.max(len / 6));
         if !session(&mut rng, &mut bench, &mut marker, every, tally)? {

@@ -237,15 +237,12 @@ impl Parts {
         }
     }
 
-    /// There is room for entries if their number allows it: in half of all cases.
+    /// Entries move if their number allows it: there is room for some more, or none for any.
     fn new_aux(&mut self, layout: &Layout<'_>) -> Result<NewAux> {
-        let room = self.entries.len() + self.entries.len() % ROOM;
-        let new = NewAux::new(
-            self.slots.is_some(),
-            &self.added,
-            layout,
-            layout.new_len() as usize <= room,
-        )?;
+        let len = self.entries.len();
+        let room = if len % 3 == 0 { 0 } else { len + len % ROOM };
+        let may_move = self.slots.is_none() && layout.new_len() as usize <= room;
+        let new = NewAux::new(self.slots.is_some(), &self.added, layout, may_move)?;
         if let NewAux::Move = new {
             let len = self.entries.len().max(layout.new_len() as usize);
             self.entries.resize(len, junk_aux());
