@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! All edits of a log at once: plan, allocate, change. Nothing has changed if one of the first two
-//! fails, and the third does not. A log of one edit is left to the kernel's own functions.
+//! fails, and the third does not. Few edits of a short program are left to the kernel's own
+//! functions.
 
 use super::{
     engine::{
@@ -12,10 +13,7 @@ use super::{
         },
         aux::NewAux,
         layout::Layout,
-        log::{
-            Edit,
-            Log, //
-        },
+        log::Log,
         reach::{
             self,
             Failure, //
@@ -46,9 +44,9 @@ use kernel::{
 /// if the loading process is being killed; `E2BIG` if the program becomes too long. Nothing has
 /// changed then.
 pub(crate) fn linearize(view: &mut View, log: &Log, table: &mut Array<u32>) -> Result<(), Failure> {
-    match only_edit(view, log) {
-        Some(edit) => timed(|| at_once(view, log, edit)),
-        None => by_engine(view, log, table, 0),
+    match is_quick_at_once(view, log) {
+        true => at_once(view, log),
+        false => by_engine(view, log, table, 0),
     }
 }
 
@@ -64,44 +62,53 @@ pub(crate) fn by_engine(
     table: &mut Array<u32>,
     room: u32,
 ) -> Result<(), Failure> {
-    timed(|| {
-        let layout = plan(view, log, table)?;
+    let start = Instant::<Monotonic>::now();
+    let result = plan(view, log, table).and_then(|layout| {
         let result = apply(view, &layout, room);
         *table = layout.into_table();
         result
-    })
-}
-
-fn timed(work: impl FnOnce() -> Result<(), Failure>) -> Result<(), Failure> {
-    let start = Instant::<Monotonic>::now();
-    let result = work();
+    });
     STATS.linearize_ns.add(elapsed_ns(start));
     result
 }
 
-/// Returns the edit of a log that has no other, if the kernel's own function is as quick to apply
-/// it: the program is verified, too short for a jump to be too far, and its aux data has room where
-/// it is.
+/// Most edits times insns for which the kernel's own functions are as quick as the engine.
 ///
-/// Such are half of all sessions. What the engine prepares for many edits takes longer than one of
-/// them.
-fn only_edit<'a>(view: &mut View, log: &'a Log) -> Option<&'a Edit> {
-    let [edit] = log.edits() else {
-        return None;
-    };
-    let new_len = log.program_len().saturating_add(edit.added());
-    let fits = new_len <= i16::MAX as u32 && view.makes_room_for_aux(new_len);
-    fits.then_some(edit)
+/// Each of these edits takes them about 300 instructions and 40 an insn. The engine takes 2 200 to
+/// prepare, and a third as many an edit.
+const FEW: usize = 64;
+
+/// Is it as quick to apply the edits of `log` by the kernel's own functions, one by one?
+///
+/// That is one edit, or some of a very short program, as half of all sessions have. The program has
+/// to be verified, and its aux data has to have room where it is, so that nothing is allocated for
+/// it. It is too short for a jump to be too far. Patches do not refer to what edits in front of them
+/// have moved.
+fn is_quick_at_once(view: &View, log: &Log) -> bool {
+    let (edits, sum) = (log.edits().len(), log.sum());
+    let few = edits == 1 || (edits * view.len() as usize <= FEW && !sum.refers_out);
+    let longest = log.program_len().saturating_add(sum.added);
+    few && longest <= i16::MAX as u32 && view.may_move_aux(longest)
 }
 
-fn at_once(view: &mut View, log: &Log, edit: &Edit) -> Result<(), Failure> {
+/// Applies the edits one by one. Nothing has changed if the first one fails; all others have the
+/// memory that they need, and fail only if the loading process is being killed. Not timed: to read
+/// the clock twice takes as long as an edit.
+fn at_once(view: &mut View, log: &Log) -> Result<(), Failure> {
     let old_len = view.len();
-    view.edit_at_once(edit.idx, edit.kind(), log.patch(edit))?;
-    let new_len = view.len();
-    STATS.edits.add(1);
+    let mut moved = 0;
+    if log.edits().len() > 1 {
+        view.reserve(old_len + log.sum().added)?;
+    }
+    for edit in log.edits() {
+        // What edits in front have added.
+        let idx = edit.idx + view.len() - old_len;
+        view.edit_at_once(idx, edit.kind(), log.patch(edit))?;
+        moved += u64::from(view.len() - idx) * (size_of::<Insn>() + size_of::<InsnAux>()) as u64;
+    }
+    STATS.edits.add(log.edits().len() as u64);
     STATS.insns_in.add(old_len.into());
-    STATS.insns_out.add(new_len.into());
-    let moved = u64::from(new_len - edit.idx) * (size_of::<Insn>() + size_of::<InsnAux>()) as u64;
+    STATS.insns_out.add(view.len().into());
     STATS.bytes_moved.add(moved);
     STATS.alloc_peak.raise(log.bytes() as u64);
     Ok(())
@@ -133,7 +140,7 @@ fn apply(view: &mut View, layout: &Layout<'_>, room: u32) -> Result<(), Failure>
 
     // Allocate. The program comes last: it may move, which is no change only if nothing fails
     // afterwards.
-    let may_move = view.makes_room_for_aux(layout.new_len());
+    let may_move = view.grow_aux(layout.new_len());
     let mut new_aux = match view.is_verified() {
         true => NewAux::new(view.has_slots(), view.added_aux(), layout, may_move)?,
         false => NewAux::Stay,

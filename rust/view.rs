@@ -25,6 +25,7 @@ use kernel::{
         from_err_ptr,
         to_result, //
     },
+    page::PAGE_SIZE,
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -304,14 +305,23 @@ impl View {
         self.aux_moves = false;
     }
 
-    /// May aux data move when the program becomes `len` insns long? Then its array has room for that
-    /// from now on, where it is.
-    pub(crate) fn makes_room_for_aux(&mut self, len: u32) -> bool {
+    /// May aux data move when the program becomes `len` insns long? It may if the program has no
+    /// slots, and the pages of the array are enough.
+    pub(crate) fn may_move_aux(&self, len: u32) -> bool {
         if !self.aux_moves || !self.is_verified() || self.has_slots() {
             return false;
         }
-        // SAFETY: By the type invariants. The array stays where it is.
-        len <= self.len() || unsafe { bindings::bpf_patcher_grow_aux(self.env, len) }
+        // SAFETY: By the type invariants.
+        let old_len = unsafe { (*self.env).insn_aux_data_len };
+        let bytes = |len: u32| len as usize * size_of::<InsnAux>();
+        bytes(len) <= bytes(old_len).next_multiple_of(PAGE_SIZE)
+    }
+
+    /// Makes room for the aux data of `len` insns where it is, if it may move there.
+    pub(crate) fn grow_aux(&mut self, len: u32) -> bool {
+        // SAFETY: By the type invariants; the program is verified. The array stays where it is.
+        self.may_move_aux(len)
+            && (len <= self.len() || unsafe { bindings::bpf_patcher_grow_aux(self.env, len) })
     }
 
     /// Applies an edit of insn `idx` of a verified program without slots, by the kernel's own

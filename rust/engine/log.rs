@@ -103,6 +103,21 @@ impl Edit {
         }
     }
 
+    /// Returns the old insn that a reference of insn `k` of the patch is to, or `None` if it is to
+    /// the patch itself.
+    pub(crate) fn target(&self, k: u32, distance: i64) -> Option<i64> {
+        let start = i64::from(self.idx);
+        let added = i64::from(self.added());
+        let target = start + i64::from(k) + 1 + distance;
+        if target < start {
+            Some(target)
+        } else if target <= start + added {
+            None
+        } else {
+            Some(target - added)
+        }
+    }
+
     pub(crate) fn prepends(&self) -> bool {
         matches!(self.tag, Tag::Prepend | Tag::PrependBehind)
     }
@@ -156,6 +171,10 @@ pub(crate) struct Sum {
     pub(crate) subprog_refs: u32,
     /// Most insns that one edit removes.
     pub(crate) longest_removal: u32,
+    /// Number of insns that all patches add.
+    pub(crate) added: u32,
+    /// Some patch refers to an insn outside of it.
+    pub(crate) refers_out: bool,
     /// Some edit puts more than one insn where one was.
     pub(crate) grows: bool,
     /// Jumps skip what is put in front of some insn.
@@ -232,10 +251,12 @@ impl Log {
             tag,
             refers: false,
         };
-        for &insn in patch {
+        for (&insn, k) in patch.iter().zip(0..) {
             if let Some(reference) = Reference::of(&insn) {
                 edit.refers = true;
                 self.sum.subprog_refs += u32::from(!reference.is_jump);
+                let target = edit.target(k, reference.distance(&insn));
+                self.sum.refers_out |= target.is_some();
             }
             abi::push(&mut self.pool, insn)?;
         }
@@ -244,6 +265,7 @@ impl Log {
 
         self.free = idx + span;
         self.open = edit.prepends();
+        self.sum.added = self.sum.added.saturating_add(edit.added());
         match tag {
             Tag::Remove => self.sum.longest_removal = self.sum.longest_removal.max(span),
             Tag::Replace | Tag::ReplaceToBody => self.sum.grows |= len > 1,

@@ -17,8 +17,7 @@ use super::{
     reference::Reference,
     relocate::{
         kept_distance,
-        patch_distance,
-        patch_target, //
+        patch_distance, //
     },
 };
 use kernel::prelude::*;
@@ -191,7 +190,7 @@ fn check_patch(
     let distance = r.distance(insn);
     let end = pos - k + edit.len() + u32::from(edit.prepends());
     let distance_then = distance + i64::from(layout.start(edit.idx + 1) - end);
-    match patch_target(edit, k, distance) {
+    match edit.target(k, distance) {
         Some(target) if target > edit.idx.into() && r.fits(distance_then) => {
             Some(blamed(layout, edit.idx, target, distance_then))
         }

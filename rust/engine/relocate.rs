@@ -48,21 +48,6 @@ pub(crate) fn kept_distance(
     to - i64::from(pos) - 1
 }
 
-/// Returns the old insn that the reference of insn `k` of the patch of `edit` is to, or `None` if
-/// it is to the patch itself.
-pub(crate) fn patch_target(edit: &Edit, k: u32, distance: i64) -> Option<i64> {
-    let start = i64::from(edit.idx);
-    let added = i64::from(edit.added());
-    let target = start + i64::from(k) + 1 + distance;
-    if target < start {
-        Some(target)
-    } else if target <= start + added {
-        None
-    } else {
-        Some(target - added)
-    }
-}
-
 /// Returns the distance in the new program for the reference `r` of insn `k` of the patch of
 /// `edit`, now at `pos`.
 pub(crate) fn patch_distance(
@@ -74,7 +59,7 @@ pub(crate) fn patch_distance(
     r: Reference,
 ) -> i64 {
     let distance = r.distance(insn);
-    let Some(target) = patch_target(edit, k, distance) else {
+    let Some(target) = edit.target(k, distance) else {
         return distance;
     };
     let to = if edit.kind() == (Kind::Replace { to_body: true }) {

@@ -53,6 +53,18 @@ def least(*samples):
     return min(flat, default=None)
 
 
+def typical(samples):
+    """The least of a list of numbers that has a quarter of the others, two at least, within 0.1 % above it; None when there is none.
+
+    A load may be lucky once, when something that others pay for was done before; most that disturbs it makes it longer."""
+    found = sorted(number(value) for value in samples or [])
+    wanted = min(max(2, len(found) / 4), len(found))
+    for start in found:
+        if sum(start <= value <= 1.001 * start for value in found) >= wanted:
+            return start
+    return found[0] if found else None
+
+
 def number(value):
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
         raise ValueError(f"not a count: {value!r}")
@@ -148,8 +160,8 @@ def program(value):
         "program": value["program"],
         "harden": value.get("harden") or 0,
         "insns": number(value["insns"]),
-        "stock": least(value.get("stock")),
-        "patcher": least(value.get("patcher")),
+        "stock": typical(value.get("stock")),
+        "patcher": typical(value.get("patcher")),
         "edits": least(value.get("edits")),
         "rewrite": least(value.get("rewrite")),
     }

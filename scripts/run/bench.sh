@@ -12,7 +12,8 @@
 # bench.sh short: some programs and families, for `make test`; its results are results/bench-short/*.
 #
 # Instructions are counted by QEMU: one CPU, emulated, whose clock is the number of instructions it has
-# executed. MACHINES (2): how many machines run at a time. MAX (195000): the largest N of the families.
+# executed. MACHINES (2): how many machines run at a time. MAX (195000): the largest N of the families; STOCK_MAX
+# (1000): the largest one that is counted in mode stock too.
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"
@@ -49,23 +50,25 @@ machine() {
 	note "$name: $(elapsed $((SECONDS - start)))"
 }
 
-# loads NAME HARDEN ROUNDS OBJECT...: the programs of these objects in both modes, or of all, shared among machines.
+# loads NAME HARDEN ROUNDS OBJECT...: the programs of these objects in both modes, or of all, shared among
+# machines. With MEMORY=1, what they allocate, without counting.
 loads() {
-	local name=$1 harden=$2 rounds=$3 machines=${MACHINES:-2} i pids=() status=0
+	local name=$1 harden=$2 rounds=$3 machines=${MACHINES:-2} i pids=() status=0 counted=counted
+	[[ -z ${MEMORY:-} ]] || counted=machine
 	shift 3
 	for ((i = 0; i < machines; i++)); do
-		counted "$name.$i" "HARDEN=$harden ROUNDS=$rounds bash '$TOP/selftests/vm/suite.sh' '$raw/$name.$i' both_modes '$(both_modes_path)' $i/$machines ${*/%/.bpf.o}" &
+		"$counted" "$name.$i" "HARDEN=$harden ROUNDS=$rounds ${MEMORY:+MEMORY=1} bash '$TOP/selftests/vm/suite.sh' '$raw/$name.$i' both_modes '$(both_modes_path)' $i/$machines ${*/%/.bpf.o}" &
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do wait "$i" || status=1; done
 	((status == 0)) || exit 1
-	cat "$raw/$name".*/loads.jsonl >"$raw/$name.loads"
+	cat "$raw/$name".[0-9]*/loads.jsonl >"$raw/$name.loads"
 }
 
 part_programs() { loads programs 0 3; }
 part_blinded() { loads blinded 2 1 "${BLINDED[@]}"; }
 part_families() {
-	counted families "'$(loader_path)' families --max ${MAX:-195000} >'$raw/families/log'"
+	counted families "'$(loader_path)' families --max ${MAX:-195000} --stock-max ${STOCK_MAX:-1000} --rounds 1 >'$raw/families/log'"
 	mv "$raw/families/log" "$raw/families.insns.log"
 }
 part_time() {
@@ -81,14 +84,13 @@ part_time() {
 	fi
 }
 part_memory() {
-	local machines=${MACHINES:-2} i pids=() status=0
-	for ((i = 0; i < machines; i++)); do
-		machine "memory.$i" "bash '$TOP/selftests/vm/suite.sh' '$raw/memory.$i' memory '$(both_modes_path)' '$(loader_dynamic_path)' $i/$machines" &
-		pids+=($!)
-	done
-	for i in "${pids[@]}"; do wait "$i" || status=1; done
-	((status == 0)) || exit 1
-	cat "$raw"/memory.*/memory.jsonl >"$raw/memory.jsonl"
+	MEMORY=1 loads memory 0 1
+	# Ten thousand edits, which take minutes in mode stock.
+	machine memory.families "cd /tmp && for family in context divmod ld_abs dead_code nops blinding zext; do
+		LD_PRELOAD='$(both_modes_path)' BOTH_MODES_OUT='$raw/memory.families/loads.jsonl' BOTH_MODES_MEMORY=1 BOTH_MODES_LABEL=family \
+			'$(loader_dynamic_path)' families --only \$family --n 10000 --stock-max 0 --rounds 1 || exit
+	done"
+	cat "$raw/memory.families/loads.jsonl" "$raw/memory.loads" >"$raw/memory.jsonl"
 }
 part_engine() {
 	local size bench edits

@@ -318,6 +318,16 @@ class Compare(Files):
             self.assertIn(name, done.stderr)
 
 
+class Typical(unittest.TestCase):
+    def test_typical(self):
+        for samples, wanted in (
+            ([], None), ([7], 7), ([9, 7], 7), ([700000, 500000, 700100], 700000), ([500000, 700000, 500100], 500000),
+            # Three of twelve are a quarter, two are not.
+            ([500000] * 3 + [700000] * 9, 500000), ([500000] * 2 + [700000] * 10, 700000),
+        ):  # fmt: skip
+            self.assertEqual(bench_input.typical(samples), wanted, samples)
+
+
 class Check(Files):
     def expect(self, *picks):
         self.saved("new.json", WHOLE)
