@@ -80,13 +80,17 @@ const FEW: usize = 64;
 
 /// Is it as quick to apply the edits of `log` by the kernel's own functions, one by one?
 ///
-/// That is one edit, or some of a very short program, as half of all sessions have. The program has
+/// That is one edit, some of a very short program, or some that put one insn in place of one, as half
+/// of all sessions have. The program has
 /// to be verified, and its aux data has to have room where it is, so that nothing is allocated for
 /// it. It is too short for a jump to be too far. Patches do not refer to what edits in front of them
 /// have moved.
 fn is_quick_at_once(view: &View, log: &Log) -> bool {
     let (edits, sum) = (log.edits().len(), log.sum());
-    let few = edits == 1 || (edits * view.len() as usize <= FEW && !sum.refers_out);
+    let few = match sum.moves() {
+        false => edits <= FEW,
+        true => edits == 1 || (edits * view.len() as usize <= FEW && !sum.refers_out),
+    };
     let longest = log.program_len().saturating_add(sum.added);
     few && longest <= i16::MAX as u32 && view.may_move_aux(longest)
 }

@@ -181,6 +181,13 @@ pub(crate) struct Sum {
     pub(crate) skips: bool,
 }
 
+impl Sum {
+    /// Does any insn move? If not, each edit puts one insn in place of one.
+    pub(crate) fn moves(&self) -> bool {
+        self.grows || self.longest_removal > 0
+    }
+}
+
 impl Log {
     /// Returns the empty log of a session on a program of `program_len` insns.
     pub(crate) fn new(program_len: u32) -> Self {
