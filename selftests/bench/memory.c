@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,17 +28,19 @@ static struct {
 static int nr_live;
 static long long live_bytes, peak_bytes;
 
-static void put(const char *file, const char *mode, const char *format, ...)
+/* Writes to a file of tracefs; @flags is O_APPEND, or O_TRUNC. fopen() would seek, which tracefs refuses. */
+static void put(const char *file, int flags, const char *format, ...)
 {
+	int fd = open(file, O_WRONLY | flags);
 	va_list args;
-	FILE *f = fopen(file, mode);
 
-	if (!f)
+	if (fd < 0)
 		memory_fail(file);
 	va_start(args, format);
-	vfprintf(f, format, args);
+	if (vdprintf(fd, format, args) < 0)
+		memory_fail(file);
 	va_end(args);
-	if (fclose(f))
+	if (close(fd))
 		memory_fail(file);
 }
 
@@ -45,9 +48,9 @@ static void on_event(const char *name, const char *probe, const char *trigger)
 {
 	char path[256];
 
-	put(TRACING "/kprobe_events", "a", "%s\n", probe);
+	put(TRACING "/kprobe_events", O_APPEND, "%s\n", probe);
 	snprintf(path, sizeof(path), INSTANCE "/events/both_modes/%s/trigger", name);
-	put(path, "w", "%s\n", trigger);
+	put(path, O_TRUNC, "%s\n", trigger);
 }
 
 static void set_up(void)
@@ -60,17 +63,17 @@ static void set_up(void)
 	if (mkdir(INSTANCE, 0700) && errno != EEXIST)
 		memory_fail(INSTANCE);
 	if (access(TRACING "/events/both_modes", F_OK)) {
-		put(INSTANCE "/tracing_on", "w", "0");
-		put(INSTANCE "/buffer_size_kb", "w", "8192");
+		put(INSTANCE "/tracing_on", O_TRUNC, "0");
+		put(INSTANCE "/buffer_size_kb", O_TRUNC, "8192");
 		on_event("first", "p:both_modes/first bpf_optimize_bpf_loop", "traceon");
 		on_event("last", "p:both_modes/last bpf_fixup_call_args", "traceoff");
 		on_event("blind", "p:both_modes/blind bpf_jit_blind_constants", "traceon");
 		on_event("blinded", "r:both_modes/blinded bpf_jit_blind_constants", "traceoff");
 	}
-	put(INSTANCE "/set_event_pid", "w", "%d", getpid());
+	put(INSTANCE "/set_event_pid", O_TRUNC, "%d", getpid());
 	for (unsigned int i = 0; i < sizeof(events) / sizeof(*events); i++) {
 		snprintf(path, sizeof(path), INSTANCE "/events/%s/enable", events[i]);
-		put(path, "w", "1");
+		put(path, O_TRUNC, "1");
 	}
 }
 
@@ -81,8 +84,8 @@ void memory_begin(void)
 	if (!is_set_up)
 		set_up();
 	is_set_up = 1;
-	put(INSTANCE "/tracing_on", "w", "0");
-	put(INSTANCE "/trace", "w", "");
+	put(INSTANCE "/tracing_on", O_TRUNC, "0");
+	put(INSTANCE "/trace", O_TRUNC, "");
 }
 
 static void add(unsigned long long addr, unsigned long long size)
@@ -122,7 +125,7 @@ long long memory_end(void)
 	static char line[4096];
 	FILE *f;
 
-	put(INSTANCE "/tracing_on", "w", "0");
+	put(INSTANCE "/tracing_on", O_TRUNC, "0");
 	nr_live = 0;
 	live_bytes = 0;
 	peak_bytes = 0;
