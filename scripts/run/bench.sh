@@ -138,7 +138,8 @@ if [[ ${parts[*]} == short ]]; then
 	rm -rf "$out"
 	mkdir -p "$raw"
 	counted short "HARDEN=0 ROUNDS=2 bash '$TOP/selftests/vm/suite.sh' '$raw/short' both_modes '$(both_modes_path)' 0/1 ${SHORT_OBJECTS[*]/%/.bpf.o} &&
-		'$(loader_path)' families ${SHORT_FAMILIES[*]} >'$raw/families.insns.log'"
+		'$(loader_path)' families ${SHORT_FAMILIES[*]} >'$raw/short/families'"
+	mv "$raw/short/families" "$raw/families.insns.log"
 	mv "$raw/short/loads.jsonl" "$raw/programs.loads"
 else
 	mkdir -p "$raw"
