@@ -57,7 +57,7 @@ def typical(samples):
     """The least of a list of numbers that has a quarter of the others, two at least, within 0.1 % above it; None when there is none.
 
     A load may be lucky once, when something that others pay for was done before; most that disturbs it makes it longer."""
-    found = sorted(number(value) for value in samples or [])
+    found = sorted(number(value) for value in samples or [] if value is not None)
     wanted = min(max(2, len(found) / 4), len(found))
     for start in found:
         if sum(start <= value <= 1.001 * start for value in found) >= wanted:

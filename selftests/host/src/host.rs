@@ -240,7 +240,11 @@ impl Parts {
     /// Entries move if their number allows it: there is room for some more, or none for any.
     fn new_aux(&mut self, layout: &Layout<'_>) -> Result<NewAux> {
         let len = self.entries.len();
-        let room = if len % 3 == 0 { 0 } else { len + len % ROOM };
+        let room = if len.is_multiple_of(3) {
+            0
+        } else {
+            len + len % ROOM
+        };
         let may_move = self.slots.is_none() && layout.new_len() as usize <= room;
         let new = NewAux::new(self.slots.is_some(), &self.added, layout, may_move)?;
         if let NewAux::Move = new {
