@@ -7,9 +7,9 @@ use super::{
         self,
         Array, //
     },
+    group::Group,
     log::{
         Edit,
-        Group,
         Log, //
     }, //
 };

@@ -11,126 +11,19 @@ use super::{
         Array,
         Insn, //
     },
+    edit::Tag,
+    group::{
+        Group,
+        Groups, //
+    },
     reference::Reference, //
 };
 use kernel::prelude::*;
 
-/// What an edit does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Kind {
-    /// Put insns in front of an insn, which stays.
-    Prepend {
-        /// Jumps to the insn land on it, behind what is put in front.
-        behind: bool,
-    },
-    /// Put insns in place of an insn.
-    Replace {
-        /// Jumps out of the patch land behind what is put in front of their target.
-        to_body: bool,
-    },
-    /// Delete `cnt` insns.
-    Remove {
-        /// Number of insns, the one of the edit's index included.
-        cnt: u32,
-    },
-}
-
-/// A [`Kind`] without its data: a byte, as a program may have a million edits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Tag {
-    Prepend,
-    PrependBehind,
-    Replace,
-    ReplaceToBody,
-    Remove,
-}
-
-/// One edit of a session.
-#[derive(Clone, Copy)]
-pub(crate) struct Edit {
-    /// Insn index in the program as it was when the session began.
-    pub(crate) idx: u32,
-    /// Where its patch begins in the pool.
-    at: u32,
-    /// Number of insns of its patch or, of a removal, of those removed.
-    cnt: u32,
-    tag: Tag,
-    /// Some insn of its patch refers to another one.
-    pub(crate) refers: bool,
-}
-
-impl Edit {
-    pub(crate) fn kind(&self) -> Kind {
-        match self.tag {
-            Tag::Prepend => Kind::Prepend { behind: false },
-            Tag::PrependBehind => Kind::Prepend { behind: true },
-            Tag::Replace => Kind::Replace { to_body: false },
-            Tag::ReplaceToBody => Kind::Replace { to_body: true },
-            Tag::Remove => Kind::Remove { cnt: self.cnt },
-        }
-    }
-
-    /// Returns the number of insns of its patch.
-    pub(crate) fn len(&self) -> u32 {
-        if self.removes() {
-            0
-        } else {
-            self.cnt
-        }
-    }
-
-    /// Returns the index of the first insn behind those that the edit is about.
-    pub(crate) fn end(&self) -> u32 {
-        self.idx + if self.removes() { self.cnt } else { 1 }
-    }
-
-    /// Returns the index of the old insn that stands behind the patch, unless another edit is about
-    /// it.
-    pub(crate) fn rest(&self) -> u32 {
-        if self.prepends() {
-            self.idx
-        } else {
-            self.end()
-        }
-    }
-
-    /// Returns the number of insns that the edit adds to the program.
-    pub(crate) fn added(&self) -> u32 {
-        match self.tag {
-            Tag::Remove => 0,
-            Tag::Replace | Tag::ReplaceToBody => self.cnt - 1,
-            Tag::Prepend | Tag::PrependBehind => self.cnt,
-        }
-    }
-
-    /// Returns the old insn that a reference of insn `k` of the patch is to, or `None` if it is to
-    /// the patch itself.
-    pub(crate) fn target(&self, k: u32, distance: i64) -> Option<i64> {
-        let start = i64::from(self.idx);
-        let added = i64::from(self.added());
-        let target = start + i64::from(k) + 1 + distance;
-        if target < start {
-            Some(target)
-        } else if target <= start + added {
-            None
-        } else {
-            Some(target - added)
-        }
-    }
-
-    pub(crate) fn prepends(&self) -> bool {
-        matches!(self.tag, Tag::Prepend | Tag::PrependBehind)
-    }
-
-    pub(crate) fn removes(&self) -> bool {
-        self.tag == Tag::Remove
-    }
-
-    /// Do jumps to the insn skip the patch?
-    fn is_skipped(&self) -> bool {
-        self.tag == Tag::PrependBehind
-    }
-}
+pub(crate) use super::edit::{
+    Edit,
+    Kind, //
+};
 
 /// The edits of a session on a program of a known length.
 ///
@@ -326,7 +219,7 @@ impl Log {
 
     /// Returns the edits, those of one insn together, in ascending order.
     pub(crate) fn groups(&self) -> impl DoubleEndedIterator<Item = Group<'_>> {
-        Groups { edits: &self.edits }
+        Groups::new(&self.edits)
     }
 
     /// Returns the group of insn `idx`, if that insn was edited. A removed insn is of the group of
@@ -361,87 +254,4 @@ fn make_room<T>(array: &mut Array<T>, n: usize, done: u64, rest: u64) -> Result 
     let expected = len as u64 + (len as u64 * rest).div_ceil(done);
     let room = expected.min(8 * capacity as u64) as usize;
     abi::reserve(array, n.max(room.saturating_sub(array.len())))
-}
-
-/// Takes the groups off the ends of a log. Most have one edit, so that this is quicker than
-/// `chunk_by`.
-struct Groups<'a> {
-    edits: &'a [Edit],
-}
-
-impl<'a> Iterator for Groups<'a> {
-    type Item = Group<'a>;
-
-    fn next(&mut self) -> Option<Group<'a>> {
-        let first = self.edits.first()?;
-        let mut n = 1;
-        while self.edits.get(n).is_some_and(|e| e.idx == first.idx) {
-            n += 1;
-        }
-        let (edits, rest) = self.edits.split_at(n);
-        self.edits = rest;
-        Some(Group { edits })
-    }
-}
-
-impl DoubleEndedIterator for Groups<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        let last = self.edits.last()?;
-        let mut n = self.edits.len() - 1;
-        while n > 0 && self.edits[n - 1].idx == last.idx {
-            n -= 1;
-        }
-        let (rest, edits) = self.edits.split_at(n);
-        self.edits = rest;
-        Some(Group { edits })
-    }
-}
-
-/// All edits of one insn: what is put in front of it, then what replaces it; or one removal.
-///
-/// # Invariants
-///
-/// There is at least one edit.
-pub(crate) struct Group<'a> {
-    edits: &'a [Edit],
-}
-
-impl Group<'_> {
-    /// Returns the index of the insn in the old program.
-    pub(crate) fn idx(&self) -> u32 {
-        self.edits[0].idx
-    }
-
-    /// Returns the index of the first old insn behind those that the group stands for.
-    pub(crate) fn end(&self) -> u32 {
-        self.edits[0].end()
-    }
-
-    pub(crate) fn removes(&self) -> bool {
-        self.edits[0].removes()
-    }
-
-    /// Does the old insn stay, as the last one of the group?
-    pub(crate) fn keeps(&self) -> bool {
-        self.edits[self.edits.len() - 1].prepends()
-    }
-
-    /// Returns the number of insns in front of the old insn or of what replaces it.
-    pub(crate) fn prefix_len(&self) -> u32 {
-        let prepends = self.edits.iter().filter(|e| e.prepends());
-        prepends.map(Edit::len).sum()
-    }
-
-    /// Returns how many insns of the prefix jumps to the insn skip.
-    pub(crate) fn skipped_len(&self) -> u32 {
-        match self.edits.iter().rposition(Edit::is_skipped) {
-            Some(last) => self.edits[..=last].iter().map(Edit::len).sum(),
-            None => 0,
-        }
-    }
-
-    /// Returns the number of insns that the group has in the new program.
-    pub(crate) fn new_len(&self) -> u32 {
-        self.edits.iter().map(Edit::len).sum::<u32>() + u32::from(self.keeps())
-    }
 }

@@ -51,17 +51,21 @@
 //!
 //! # Rooms
 //!
-//! - [`log`]: the edits of a session,
+//! - [`edit`], [`group`], [`log`]: one edit, those of one insn, and all of a session,
 //! - [`layout`]: where each insn goes,
 //! - [`reference`]: which insns refer to others,
 //! - [`reach`]: do references still fit, and who is to blame,
 //! - [`shift`]: how an array with an item for each insn moves,
+//! - [`added`], [`slots`]: aux data of insns that are added, and which insn has which entry,
 //! - [`insns`], [`relocate`], [`aux`], [`linfo`], [`subprog`], [`positions`]: one for each thing
 //!   that moves, with a function `rewrite`,
 //! - [`abi`]: the kernel's types and allocator.
 
 pub(crate) mod abi;
+pub(crate) mod added;
 pub(crate) mod aux;
+pub(crate) mod edit;
+pub(crate) mod group;
 pub(crate) mod insns;
 pub(crate) mod layout;
 pub(crate) mod linfo;
@@ -71,6 +75,7 @@ pub(crate) mod reach;
 pub(crate) mod reference;
 pub(crate) mod relocate;
 pub(crate) mod shift;
+pub(crate) mod slots;
 pub(crate) mod subprog;
 
 use abi::{

@@ -5,7 +5,8 @@
 use crate::{
     engine::{
         abi::{FuncInfo, FuncInfoAux, Insn, InsnAux, LineInfo, Subprog},
-        aux::{self, Aux, NewAux},
+        added,
+        aux::{Aux, NewAux},
         layout::Layout,
         log::{self, Log},
         positions::Positions,
@@ -175,7 +176,7 @@ impl Host {
             return;
         };
         let aux = parts.aux();
-        let shared = aux.entries.len()..aux.entries.len() + aux::SHARED as usize;
+        let shared = aux.entries.len()..aux.entries.len() + added::SHARED as usize;
         let mut taken = vec![false; aux.entries.len() + aux.added.len()];
         for (idx, insn) in (0..).zip(&self.insns) {
             let slot = aux.slot(idx) as usize;

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One edit of a session: which insn it is about, what it does, and where its patch is.
+
+/// What an edit does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    /// Put insns in front of an insn, which stays.
+    Prepend {
+        /// Jumps to the insn land on it, behind what is put in front.
+        behind: bool,
+    },
+    /// Put insns in place of an insn.
+    Replace {
+        /// Jumps out of the patch land behind what is put in front of their target.
+        to_body: bool,
+    },
+    /// Delete `cnt` insns.
+    Remove {
+        /// Number of insns, the one of the edit's index included.
+        cnt: u32,
+    },
+}
+
+/// A [`Kind`] without its data: a byte, as a program may have a million edits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tag {
+    Prepend,
+    PrependBehind,
+    Replace,
+    ReplaceToBody,
+    Remove,
+}
+
+/// One edit of a session.
+#[derive(Clone, Copy)]
+pub(crate) struct Edit {
+    /// Insn index in the program as it was when the session began.
+    pub(crate) idx: u32,
+    /// Where its patch begins in the log's pool.
+    pub(super) at: u32,
+    /// Number of insns of its patch or, of a removal, of those removed.
+    pub(super) cnt: u32,
+    pub(super) tag: Tag,
+    /// Some insn of its patch refers to another one.
+    pub(crate) refers: bool,
+}
+
+impl Edit {
+    pub(crate) fn kind(&self) -> Kind {
+        match self.tag {
+            Tag::Prepend => Kind::Prepend { behind: false },
+            Tag::PrependBehind => Kind::Prepend { behind: true },
+            Tag::Replace => Kind::Replace { to_body: false },
+            Tag::ReplaceToBody => Kind::Replace { to_body: true },
+            Tag::Remove => Kind::Remove { cnt: self.cnt },
+        }
+    }
+
+    /// Returns the number of insns of its patch.
+    pub(crate) fn len(&self) -> u32 {
+        if self.removes() {
+            0
+        } else {
+            self.cnt
+        }
+    }
+
+    /// Returns the index of the first insn behind those that the edit is about.
+    pub(crate) fn end(&self) -> u32 {
+        self.idx + if self.removes() { self.cnt } else { 1 }
+    }
+
+    /// Returns the index of the old insn that stands behind the patch, unless another edit is about
+    /// it.
+    pub(crate) fn rest(&self) -> u32 {
+        if self.prepends() {
+            self.idx
+        } else {
+            self.end()
+        }
+    }
+
+    /// Returns the number of insns that the edit adds to the program.
+    pub(crate) fn added(&self) -> u32 {
+        match self.tag {
+            Tag::Remove => 0,
+            Tag::Replace | Tag::ReplaceToBody => self.cnt - 1,
+            Tag::Prepend | Tag::PrependBehind => self.cnt,
+        }
+    }
+
+    /// Returns the old insn that a reference of insn `k` of the patch is to, or `None` if it is to
+    /// the patch itself.
+    pub(crate) fn target(&self, k: u32, distance: i64) -> Option<i64> {
+        let start = i64::from(self.idx);
+        let added = i64::from(self.added());
+        let target = start + i64::from(k) + 1 + distance;
+        if target < start {
+            Some(target)
+        } else if target <= start + added {
+            None
+        } else {
+            Some(target - added)
+        }
+    }
+
+    pub(crate) fn prepends(&self) -> bool {
+        matches!(self.tag, Tag::Prepend | Tag::PrependBehind)
+    }
+
+    pub(crate) fn removes(&self) -> bool {
+        self.tag == Tag::Remove
+    }
+
+    /// Do jumps to the insn skip the patch?
+    pub(super) fn is_skipped(&self) -> bool {
+        self.tag == Tag::PrependBehind
+    }
+}
