@@ -112,14 +112,19 @@ def family_n(name):
 
 
 def of_memory(rows):
-    """The rows that need most, compared with stock."""
-    kinds = {
-        "families": [row for row in rows if row["what"] == "family" and family_n(row["name"]) >= MEMORY_FROM],
-        "programs": [row for row in rows if row["what"] == "program"],
+    """The families and how many programs need more than in stock, less, or nothing in both modes."""
+    families = [row for row in rows if row["what"] == "family" and family_n(row["name"]) >= MEMORY_FROM]
+    ratios = [(ratio(row["patcher"], row["stock"]), row["name"]) for row in families if ratio(row["patcher"], row["stock"])]
+    programs = [row for row in rows if row["what"] == "program"]
+    worst = max(ratios, default=(None, None))
+    return {
+        "families": {"count": len(ratios), "worst": worst[0], "name": worst[1]},
+        "programs": {
+            "count": len(programs),
+            "nothing": sum(not row["stock"] and not row["patcher"] for row in programs),
+            "less": sum(row["patcher"] < row["stock"] for row in programs),
+            "more": sum(row["patcher"] > row["stock"] for row in programs),
+            "stock": sum(row["stock"] for row in programs),
+            "patcher": sum(row["patcher"] for row in programs),
+        },
     }
-    found = {}
-    for kind, rows in kinds.items():
-        ratios = [(ratio(row["patcher"], row["stock"]), row["name"]) for row in rows if ratio(row["patcher"], row["stock"])]
-        worst = max(ratios, default=(None, None))
-        found[kind] = {"count": len(ratios), "worst": worst[0], "name": worst[1]}
-    return found

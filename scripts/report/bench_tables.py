@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """The benchmark as text: tables for the terminal, and bench.md."""
 
+import re
 from fnmatch import fnmatch
 
 from bench_input import ratio
-from bench_summary import LOSES, MEMORY_FROM
+from bench_summary import LOSES
 from bench_svg import plain, title_of
 from loader_report import count, factor, seconds, table
 
@@ -159,23 +160,21 @@ def policies(bench):
 
 
 def memory(bench):
-    """Families as they come, and the programs that need most compared with stock."""
-    by_ratio = [row for row in bench["memory"] if row["what"] == "program" and ratio(row["patcher"], row["stock"])]
-    by_ratio.sort(key=lambda row: row["patcher"] / row["stock"], reverse=True)
+    """Families as they come, and the programs that need most more than in stock."""
+    programs = [row for row in bench["memory"] if row["what"] == "program"]
+    most = sorted(programs, key=lambda row: row["stock"] - row["patcher"])[:5]
     rows = [
-        [plain_name(row["name"]), count(row["insns_before"]), count(row["insns_after"]), size(row["stock"]), size(row["patcher"]),
+        [plain_name(row["name"]), count(row["insns_before"]), size(row["stock"]), size(row["patcher"]),
          part(ratio(row["patcher"], row["stock"]))]
-        for row in [row for row in bench["memory"] if row["what"] == "family"] + by_ratio[:10]
+        for row in [row for row in bench["memory"] if row["what"] == "family"] + most
     ]  # fmt: skip
-    found = bench["summary"]["memory"]
-    worst = [
-        f"{part(found[kind]['worst'])} of {found[kind]['count']} {what} ({plain_name(found[kind]['name'])})"
-        for kind, what in (("families", f"families from N={count(MEMORY_FROM)} on"), ("programs", "programs"))
-        if found[kind]["worst"]
-    ]
-    note = f"Worst patcher/stock: {', '.join(worst)}." if worst else ""
-    heads = ["Program", "insns", "after", "stock", "patcher", "patcher/stock"]
-    return Table("Peak memory of a load", heads, rows, note=note) if bench["memory"] else None
+    found = bench["summary"]["memory"]["programs"]
+    note = (
+        f"Of {count(found['count'])} programs {count(found['nothing'])} allocate nothing in both modes, {count(found['less'])} less "
+        f"than in stock, {count(found['more'])} more; together {size(found['stock'])} in stock, {size(found['patcher'])} with the patcher."
+    )
+    heads = ["Program", "insns", "stock", "patcher", "patcher/stock"]
+    return Table("Memory that rewriting allocates", heads, rows, note=note) if bench["memory"] else None
 
 
 def plain_name(name):
@@ -228,13 +227,23 @@ def show(bench):
         found.show()
 
 
+def grouped_notes(notes):
+    """Notes of a family that differ in N only, as one."""
+    found = {}
+    for note in notes:
+        parts = re.fullmatch(r"(\w+): N=(\d+) (.*)", note)
+        name, n, rest = parts.groups() if parts else (note, None, "")
+        found.setdefault((name, rest), []).append(n)
+    return [f"{name}{f' {rest}' if rest else ''}{f', N={chr(44).join(ns)}' if ns[0] else ''}" for (name, rest), ns in found.items()]
+
+
 def markdown(bench, charts):
     """bench.md; charts are pairs of the table's first words that they follow, and the file."""
     out = ["<!-- SPDX-License-Identifier: GPL-2.0 -->", "<!-- Made by `make bench`. -->", "# Benchmark", "",
            f"{origin(bench['machine'])}.", "", MEASURED, ""]  # fmt: skip
     # What was not run has a list of its own.
     problems = [problem for problem in bench["problems"] if not problem.startswith("missing: ")]
-    for title, items in ("Not run", bench["missing"]), ("Problems", problems), ("Left out", bench["notes"]):
+    for title, items in ("Not run", bench["missing"]), ("Problems", problems), ("Left out", grouped_notes(bench["notes"])):
         if items:
             out += [f"{title}:", "", *(f"- {item}" for item in items), ""]
     for found in tables(bench):

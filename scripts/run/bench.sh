@@ -146,5 +146,6 @@ else
 	for part in "${parts[@]}"; do "part_$part"; done
 fi
 cat "$raw"/{programs,blinded}.loads >"$raw/programs.jsonl" 2>/dev/null || [[ -s $raw/programs.jsonl ]] || rm -f "$raw/programs.jsonl"
-run python3 "$TOP/scripts/report/bench.py" machine >"$raw/machine.json"
+release=$(sed -nE 's/^@json \{"kernel".*"release":"([^"]+)".*/\1/p' "$raw"/families.*.log 2>/dev/null | head -n 1 || true)
+run python3 "$TOP/scripts/report/bench.py" machine --kernel "$release" >"$raw/machine.json"
 exec python3 "$TOP/scripts/report/bench.py" "${report[@]}" --in "$raw" --out "$out"

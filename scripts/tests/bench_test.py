@@ -49,6 +49,8 @@ ENGINE = {"limit": {"insns": 9}, "rows": [
 PROGRAMS = [program(1, 100, 200, edits=0), program(2, 100, 100), program(3, 100, 50), program(3, 100, 20, harden=2)]
 MEMORY = [{"what": "family", "name": f"context_{n}", "insns_before": n, "insns_after": n, "stock": 100, "patcher": 100 + n / 1000}
           for n in (9000, 10000, 45000)]  # fmt: skip
+MEMORY += [{"what": "program", "name": f"o{stock}/p{patcher}", "insns_before": 9, "stock": stock, "patcher": patcher}
+           for stock, patcher in ((0, 0), (100, 10), (0, 7))]  # fmt: skip
 WHOLE = {
     "families.insns.log": log(family(), SUMMARY),
     "families.time.log": log(family(stock=None), SUMMARY),
@@ -180,7 +182,12 @@ class Summary(Files):
     def test_memory(self):
         found = self.bench(WHOLE)["summary"]["memory"]
         self.assertEqual(found["families"], {"count": 2, "worst": 1.45, "name": "context_45000"})
-        self.assertEqual(found["programs"]["count"], 0)
+        wanted = {"count": 3, "nothing": 1, "less": 1, "more": 1, "stock": 100, "patcher": 17}
+        self.assertEqual(found["programs"], wanted)
+
+    def test_notes_of_a_family(self):
+        notes = ["f: N=1 (ns): no JIT", "g: no", "f: N=5 (ns): no JIT"]
+        self.assertEqual(bench_tables.grouped_notes(notes), ["f (ns): no JIT, N=1,5", "g: no"])
 
 
 class Charts(Files):
