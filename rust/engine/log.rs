@@ -64,6 +64,8 @@ pub(crate) struct Sum {
     pub(crate) subprog_refs: u32,
     /// Most insns that one edit removes.
     pub(crate) longest_removal: u32,
+    /// Number of edits that move what is behind them: all but those of one insn in place of one.
+    pub(crate) moving: u32,
     /// Number of insns that all patches add.
     pub(crate) added: u32,
     /// Some patch refers to an insn outside of it.
@@ -72,13 +74,6 @@ pub(crate) struct Sum {
     pub(crate) grows: bool,
     /// Jumps skip what is put in front of some insn.
     pub(crate) skips: bool,
-}
-
-impl Sum {
-    /// Does any insn move? If not, each edit puts one insn in place of one.
-    pub(crate) fn moves(&self) -> bool {
-        self.grows || self.longest_removal > 0
-    }
 }
 
 impl Log {
@@ -166,6 +161,7 @@ impl Log {
         self.free = idx + span;
         self.open = edit.prepends();
         self.sum.added = self.sum.added.saturating_add(edit.added());
+        self.sum.moving += u32::from(removes || edit.added() > 0);
         match tag {
             Tag::Remove => self.sum.longest_removal = self.sum.longest_removal.max(span),
             Tag::Replace | Tag::ReplaceToBody => self.sum.grows |= len > 1,
