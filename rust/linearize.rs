@@ -91,18 +91,17 @@ fn is_quick_at_once(view: &View, log: &Log) -> bool {
     let independent = edits == 1 || sum.moving == 0 || !sum.refers_out;
     let longest = log.program_len().saturating_add(sum.added);
     let short = edits <= FEW as usize && longest <= i16::MAX as u32;
-    few && independent && short && view.may_move_aux(longest)
+    // If a later edit fails, C goes on with the program that it knows: it must not have moved.
+    let stays = edits == 1 || view.has_room(longest);
+    few && independent && short && stays && view.may_move_aux(longest)
 }
 
-/// Applies the edits one by one. Nothing has changed if the first one fails; all others have the
-/// memory that they need, and fail only if the loading process is being killed. Not timed: to read
-/// the clock twice takes as long as an edit.
+/// Applies the edits one by one. Nothing has changed if the first one fails. All others have the
+/// memory that they need where the program is, and fail only if the loading process is being killed.
+/// Not timed: to read the clock twice takes as long as an edit.
 fn at_once(view: &mut View, log: &Log) -> Result<(), Failure> {
     let old_len = view.len();
     let mut moved = 0;
-    if log.edits().len() > 1 {
-        view.reserve(old_len + log.sum().added)?;
-    }
     for edit in log.edits() {
         // What edits in front have added.
         let idx = edit.idx + view.len() - old_len;

@@ -249,7 +249,7 @@ impl View {
     /// Is linearize to give up when the loading process is being killed? Not for a program that the
     /// kernel made itself.
     pub(crate) fn may_abort(&self) -> bool {
-        !self.env.is_null()
+        self.is_verified()
     }
 
     /// Tells the program's author that a jump no longer fits once insn `idx` is patched.
@@ -258,6 +258,14 @@ impl View {
             // SAFETY: By the type invariants; `idx` is an insn's.
             unsafe { bindings::bpf_patcher_report_range(self.env, idx) };
         }
+    }
+
+    /// Has the program room for `len` insns in the pages that it has?
+    pub(crate) fn has_room(&self, len: u32) -> bool {
+        let header = self.insns_ptr().addr() - self.prog.addr();
+        // SAFETY: By the type invariants.
+        let pages = unsafe { (*self.prog).pages };
+        header + len as usize * size_of::<Insn>() <= usize::from(pages) * PAGE_SIZE
     }
 
     /// Makes room for `len` insns in the program. Returns the bytes that took.

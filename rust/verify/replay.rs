@@ -93,21 +93,18 @@ pub(crate) fn replay(shadow: &mut Shadow, log: &Log) -> Result<(), Failure> {
         patch.clear();
         abi::extend(&mut patch, log.patch(edit))?;
         aim(&places, edit, at, &mut patch)?;
+        shadow.edit(idx, at, edit.kind(), &patch)?;
         match edit.kind() {
             Kind::Remove { cnt } => {
-                shadow.remove(at, cnt)?;
                 for idx in edit.idx..edit.end() {
                     places.start[idx as usize] = at;
                 }
                 places.shift(edit.end(), -i64::from(cnt));
             }
             Kind::Replace { .. } => {
-                shadow.patch(idx, at, &patch)?;
                 places.shift(edit.end(), i64::from(edit.len()) - 1);
             }
             Kind::Prepend { behind } => {
-                abi::push(&mut patch, Insn::default())?;
-                shadow.prepend(idx, at, &mut patch, behind)?;
                 places.prefix[idx as usize] += edit.len();
                 if behind {
                     places.skip[idx as usize] = places.prefix[idx as usize];

@@ -9,22 +9,17 @@ use crate::{
             Array,
             Insn, //
         },
+        log::Kind,
         reach::{
             Failure,
             TooFar, //
         }, //
     },
-    view::{
-        must_abort,
-        View, //
-    }, //
+    view::View, //
 };
 use kernel::{
     bindings,
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
+    error::from_err_ptr,
     prelude::*, //
 };
 
@@ -122,95 +117,63 @@ impl Shadow {
         Ok(())
     }
 
-    /// Puts `patch` in place of insn `at`, by `bpf_patch_insn_data()` or, for a program that was
-    /// not verified, by `bpf_patch_insn_single()`. `idx` is the insn's index in the program that
-    /// was copied.
+    /// Applies an edit of insn `at` by the kernel's own functions. `idx` is the insn's index in the
+    /// program that was copied. A program that was not verified can only have insns replaced.
     ///
     /// # Errors
     ///
-    /// [`Failure::TooFar`], `ENOMEM`, `EINTR`
-    pub(crate) fn patch(&mut self, idx: u32, at: u32, patch: &[Insn]) -> Result<(), Failure> {
-        let (insns, len) = (patch.as_ptr(), patch.len() as u32);
-        if self.view.env().is_null() {
-            // SAFETY: By the type invariants; `at` is an insn's.
-            let prog = unsafe { bindings::bpf_patch_insn_single(self.view.prog(), at, insns, len) };
-            return match from_err_ptr(prog) {
-                Ok(prog) => {
-                    // SAFETY: It is the same program.
-                    unsafe { self.view.set_prog(prog) };
-                    Ok(())
-                }
-                Err(ERANGE) => Err(too_far(idx)),
-                Err(error) => Err(error.into()),
-            };
-        }
-        // SAFETY: By the type invariants; `at` is an insn's.
-        let prog = unsafe { bindings::bpf_patch_insn_data(self.env, at, insns, len) };
-        self.patched(idx, prog)
-    }
-
-    /// Puts all of `patch` but its last insn in front of insn `at`, by `bpf_prepend_insn_data()`;
-    /// that last one is room for a copy of the insn. `idx` as for [`Shadow::patch`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`Shadow::patch`]; `EINVAL` for a program that was not verified.
-    pub(crate) fn prepend(
+    /// [`Failure::TooFar`], `ENOMEM`, `EINTR`, `EINVAL`
+    pub(crate) fn edit(
         &mut self,
         idx: u32,
         at: u32,
-        patch: &mut [Insn],
-        behind: bool,
+        kind: Kind,
+        patch: &[Insn],
     ) -> Result<(), Failure> {
-        if self.view.env().is_null() {
-            return Err(EINVAL.into());
+        if !self.view.is_verified() {
+            return self.patch_single(idx, at, kind, patch);
         }
-        let cnt = patch.len() as u32 - 1;
-        let flags = match behind {
-            true => bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND,
-            false => 0,
-        };
-        // SAFETY: By the type invariants; `at` is an insn's, and `patch` has room for one more than
-        // `cnt`.
-        let prog = unsafe {
-            bindings::bpf_prepend_insn_data(self.env, at, patch.as_mut_ptr(), cnt, flags)
-        };
-        self.patched(idx, prog)
+        if let Kind::Remove { cnt } = kind {
+            for idx in at..at + cnt {
+                // What it frees belongs to the program that was copied.
+                // SAFETY: By the type invariants; the insn has aux data.
+                unsafe {
+                    (*(*self.env).insn_aux_data.add(idx as usize)).jt = core::ptr::null_mut()
+                };
+            }
+        }
+        self.view.edit_at_once(at, kind, patch).map_err(|error| {
+            // SAFETY: By the type invariants. Of all that can fail, only a jump that is too far is
+            // logged.
+            match unsafe { (*self.env).log.end_pos } > 0 {
+                true => too_far(idx),
+                false => error.into(),
+            }
+        })
     }
 
-    /// What has come of a function that returns the program or null.
-    fn patched(&mut self, idx: u32, prog: *mut bindings::bpf_prog) -> Result<(), Failure> {
-        if !prog.is_null() {
-            // SAFETY: It is the same program.
-            unsafe { self.view.set_prog(prog) };
-            return Ok(());
-        }
-        // SAFETY: By the type invariants. Of all that can fail, only a jump that is too far is
-        // logged.
-        if unsafe { (*self.env).log.end_pos } > 0 {
-            return Err(too_far(idx));
-        }
-        Err(if must_abort() { EINTR } else { ENOMEM }.into())
-    }
-
-    /// Deletes `cnt` insns from `at` on, by `bpf_remove_insn_data()`.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`, `EINTR`; `EINVAL` for a program that was not verified.
-    pub(crate) fn remove(&mut self, at: u32, cnt: u32) -> Result<(), Failure> {
-        if self.view.env().is_null() {
+    fn patch_single(
+        &mut self,
+        idx: u32,
+        at: u32,
+        kind: Kind,
+        patch: &[Insn],
+    ) -> Result<(), Failure> {
+        if !matches!(kind, Kind::Replace { .. }) {
             return Err(EINVAL.into());
         }
-        for idx in at..at + cnt {
-            // What it frees belongs to the program that was copied.
-            // SAFETY: By the type invariants; the insn has aux data.
-            unsafe { (*(*self.env).insn_aux_data.add(idx as usize)).jt = core::ptr::null_mut() };
+        let (insns, len) = (patch.as_ptr(), patch.len() as u32);
+        // SAFETY: By the type invariants; `at` is an insn's.
+        let prog = unsafe { bindings::bpf_patch_insn_single(self.view.prog(), at, insns, len) };
+        match from_err_ptr(prog) {
+            Ok(prog) => {
+                // SAFETY: It is the same program.
+                unsafe { self.view.set_prog(prog) };
+                Ok(())
+            }
+            Err(ERANGE) => Err(too_far(idx)),
+            Err(error) => Err(error.into()),
         }
-        // SAFETY: By the type invariants; the insns are in the program.
-        Ok(to_result(unsafe {
-            bindings::bpf_remove_insn_data(self.env, at, cnt)
-        })?)
     }
 }
 

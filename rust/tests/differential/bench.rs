@@ -265,6 +265,11 @@ impl Bench {
         self.view.program(len, 0)
     }
 
+    /// Where the program is.
+    pub(crate) fn prog(&self) -> *const kernel::ffi::c_void {
+        self.view.prog().cast_const().cast()
+    }
+
     pub(crate) fn insns(&self) -> &[Insn] {
         self.view.insns()
     }

@@ -31,6 +31,25 @@ mod tests {
     }
 
     #[test]
+    fn killed_program_has_not_moved() -> Result {
+        // The program's page has room for a few insns more, or for none; that of aux data always has.
+        for len in [500, 503] {
+            let mut bench = Bench::long(len, &[])?;
+            let prog = bench.prog();
+            let result = while_killed(|| {
+                bench.edit_unchecked(|log| {
+                    replace(log, 0, &[mov(10)])?;
+                    replace(log, 1, &[mov(11); 8])
+                })
+            });
+            assert_eq!(result, Err(EINTR));
+            assert_eq!(bench.prog(), prog);
+            assert_eq!(bench.insns().len(), len);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn mode_verify_gives_up_without_a_difference() -> Result {
         let insns = [mov(0), mov(1), exit()];
         let mut bench = Bench::of(&insns, &Extras::default())?;
