@@ -71,9 +71,10 @@ impl<'a> Iterator for Pieces<'a> {
 ///
 /// # Invariants
 ///
-/// - If an insn moves, `new_idx` has `len + 1` entries that are of this layout, which ascend and are less than 2^31. Entry `i` is the index,
-///   in the new program, of the first insn of what stands for old insn `i`: of its group, or of the
-///   next insn that stays if it is removed. The last entry is the length of the new program.
+/// - If an insn moves, `new_idx` has `len + 1` entries that are of this layout, which ascend and are
+///   less than 2^31. Entry `i` is the index, in the new program, of the first insn of what stands for
+///   old insn `i`: of its group, or of the next insn that stays if it is removed. The last entry is
+///   the length of the new program.
 /// - `entered` is empty unless the log removes more than one insn at a time, and has an entry for
 ///   each old insn then.
 ///
@@ -119,19 +120,18 @@ impl<'a> Layout<'a> {
         let sum = log.sum();
         let mut layout = Self {
             log,
-            new_idx: Array::new(),
+            new_idx: core::mem::take(table),
             entered: Array::new(),
-            grows: sum.grows,
+            grows: sum.added > 0,
             shrinks: sum.longest_removal > 0,
         };
         if layout.moves() {
-            if table.len() <= len {
-                *table = abi::zeroed(len + 1)?;
+            if layout.new_idx.len() <= len {
+                layout.new_idx = abi::zeroed(len + 1)?;
             }
-            number(&mut table[..=len], log.edits());
             // INVARIANT: Each old insn has its entry, and the end has one. Entries are sums of lengths
             // that together are less than 2^31.
-            layout.new_idx = core::mem::take(table);
+            number(&mut layout.new_idx[..=len], log.edits());
         }
         if sum.longest_removal > 1 {
             layout.enter_runs()?;

@@ -70,8 +70,6 @@ pub(crate) struct Sum {
     pub(crate) added: u32,
     /// Some patch refers to an insn outside of it.
     pub(crate) refers_out: bool,
-    /// Some edit puts more than one insn where one was.
-    pub(crate) grows: bool,
     /// Jumps skip what is put in front of some insn.
     pub(crate) skips: bool,
 }
@@ -162,14 +160,9 @@ impl Log {
         self.open = edit.prepends();
         self.sum.added = self.sum.added.saturating_add(edit.added());
         self.sum.moving += u32::from(removes || edit.added() > 0);
-        match tag {
-            Tag::Remove => self.sum.longest_removal = self.sum.longest_removal.max(span),
-            Tag::Replace | Tag::ReplaceToBody => self.sum.grows |= len > 1,
-            Tag::Prepend => self.sum.grows = true,
-            Tag::PrependBehind => {
-                self.sum.grows = true;
-                self.sum.skips = true;
-            }
+        self.sum.skips |= edit.is_skipped();
+        if removes {
+            self.sum.longest_removal = self.sum.longest_removal.max(span);
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ ENGINE_SIZES=(1000:500 999000:7)
 # What is loaded blinded; in mode stock this takes quadratic time.
 BLINDED=(pyperf50 test_verif_scale1 test_verif_scale2 test_verif_scale3 core_kern loop1 loop4 loop5 strobemeta_nounroll1
 	bpf_flow test_cls_redirect test_l4lb test_xdp_noinline xdpwall test_tcp_hdr_options bpf_cubic)
-SHORT_OBJECTS=(pyperf50 bpf_cubic test_sk_lookup verifier_ld_ind)
+SHORT_OBJECTS=(pyperf50 bpf_cubic test_sk_lookup)
 SHORT_FAMILIES=(--only "context,nops,blinding" --n 1000)
 
 # counted NAME COMMAND...: runs a command in a machine that counts instructions.
@@ -104,7 +104,6 @@ part_engine() {
 		edits=${size%:*}
 		note "the engine alone, $edits edits"
 		host_cargo bench env GLIBC_TUNABLES="$HOST_MALLOC" "$bench" "$edits" "${size#*:}" >"$raw/engine/$edits.ns"
-		# Two rounds: the second begins with the memory of the first.
 		host_cargo bench valgrind --quiet --tool=callgrind --callgrind-out-file="$(host_target)/callgrind.out" "$bench" "$edits" 1 >/dev/null
 		host_cargo bench callgrind_annotate --inclusive=yes --threshold=100 "$(host_target)/callgrind.out" >"$raw/engine/$edits.callgrind" 2>/dev/null
 	done

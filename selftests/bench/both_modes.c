@@ -252,6 +252,7 @@ static void measure(syscall_fn real, void *attr, unsigned int size, long long fi
 			close(fd);
 		}
 	}
+	set_mode(PATCHER);
 	out = open_out();
 	fprintf(out, "{\"object\":\"%s\",\"program\":\"%s\",\"harden\":%d,\"insns\":%u", label,
 		unique_name(load), harden(), load->insn_cnt);

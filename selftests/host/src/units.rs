@@ -82,7 +82,7 @@ fn log_that_is_used_again() {
     assert_eq!((log.edits().len(), log.patches_len()), (0, 0));
     assert_eq!((log.program_len(), log.bytes()), (2, bytes));
     let sum = log.sum();
-    assert!(!sum.grows && !sum.skips && sum.longest_removal == 0);
+    assert!(sum.added == 0 && !sum.skips && sum.longest_removal == 0);
     // Insn 1 was prepended to in the program before.
     replace(&mut log, 0, 1);
     assert_eq!(remove_insns(&mut log, 2, 1), Err(EINVAL));
