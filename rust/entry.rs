@@ -24,7 +24,7 @@ use kernel::{
 };
 
 /// Version of the contract that this code is written for. scripts/lib/paths.sh reads it too.
-const CONTRACT: u32 = 3;
+const CONTRACT: u32 = 4;
 const _: () = assert!(
     bindings::BPF_PATCHER_VERSION == CONTRACT,
     "the kernel's include/linux/bpf_patcher.h has another version of the contract"
@@ -167,6 +167,18 @@ pub(crate) unsafe extern "C" fn bpf_patcher_remove(
     done(session.record(idx, Kind::Remove { cnt }, &[]))
 }
 
+/// Returns whether jumps that no longer fit 16 bits will be relaxed, so that an edit may bring a
+/// `gotol` along where it needs one.
+///
+/// # Safety
+///
+/// `p` as for [`session`].
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_patcher_relaxes(p: *mut bindings::bpf_patcher) -> bool {
+    // SAFETY: As the caller promises.
+    unsafe { session(p) }.relaxes()
+}
+
 /// Applies all edits. Returns the program, which may have moved, or an error pointer, and then
 /// nothing has changed; see [`Session::linearize`] for the errors.
 ///
@@ -222,6 +234,7 @@ impl Registration {
             replace: Some(bpf_patcher_replace),
             prepend: Some(bpf_patcher_prepend),
             remove: Some(bpf_patcher_remove),
+            relaxes: Some(bpf_patcher_relaxes),
             linearize: Some(bpf_patcher_linearize),
             end: Some(bpf_patcher_end),
         };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! All edits of a log at once: plan, allocate, change. Nothing has changed if one of the first two
-//! fails, and the third does not. Few edits of a short program are left to the kernel's own
-//! functions.
+//! fails, and the third does not. If a jump no longer fits, there is a second plan, with jumps
+//! relaxed. Few edits of a short program are left to the kernel's own functions.
 
 use super::{
     engine::{
@@ -17,7 +17,9 @@ use super::{
         reach::{
             self,
             Failure, //
-        }, //
+        },
+        reference::REACH,
+        relax::relax, //
     },
     stats::{
         elapsed_ns,
@@ -46,30 +48,75 @@ use kernel::{
 pub(crate) fn linearize(view: &mut View, log: &Log, table: &mut Array<u32>) -> Result<(), Failure> {
     match is_quick_at_once(view, log) {
         true => at_once(view, log),
-        false => by_engine(view, log, table, 0),
+        false => by_engine(view, log, table),
     }
 }
 
-/// Applies the edits as [`linearize`] does, always by the engine, and makes room for `room` insns at
-/// least.
+/// Applies the edits as [`linearize`] does, always by the engine.
+fn by_engine(view: &mut View, log: &Log, table: &mut Array<u32>) -> Result<(), Failure> {
+    let start = Instant::<Monotonic>::now();
+    let result = match plan(view, log, table) {
+        Ok(layout) => apply(view, layout, table, 0),
+        Err(failure) => match relaxed(view, log, table, failure) {
+            Ok(longer) => as_it_is(view, longer.as_ref().unwrap_or(log), table, 0),
+            Err(failure) => Err(failure),
+        },
+    };
+    STATS.linearize_ns.add(elapsed_ns(start));
+    result
+}
+
+/// Applies edits after which all jumps fit, as [`relaxed`] has seen to. Room is made for `room` insns
+/// at least.
 ///
 /// # Errors
 ///
-/// As for [`linearize`].
-pub(crate) fn by_engine(
+/// `ENOMEM`, `E2BIG`. Nothing has changed then.
+pub(crate) fn as_it_is(
     view: &mut View,
     log: &Log,
     table: &mut Array<u32>,
     room: u32,
 ) -> Result<(), Failure> {
-    let start = Instant::<Monotonic>::now();
-    let result = plan(view, log, table).and_then(|layout| {
-        let result = apply(view, &layout, room);
-        *table = layout.into_table();
-        result
-    });
-    STATS.linearize_ns.add(elapsed_ns(start));
-    result
+    let layout = Layout::within(log, table)?;
+    apply(view, layout, table, room)
+}
+
+/// Returns what to apply in place of `log`, for which [`plan`] has failed: `log` with jumps relaxed,
+/// or `log` itself if none is too far once all edits are made.
+///
+/// # Errors
+///
+/// `failure`, which is then told to the program's author, if jumps of the program may not be relaxed
+/// or it is another failure; `ENOMEM`, `EINTR`, `E2BIG`.
+pub(crate) fn relaxed(
+    view: &View,
+    log: &Log,
+    table: &mut Array<u32>,
+    failure: Failure,
+) -> Result<Option<Log>, Failure> {
+    let refuse = || {
+        if let Some(idx) = failure.blamed() {
+            view.report_range(idx);
+        }
+        Err(failure)
+    };
+    // No pass both adds and removes insns.
+    if failure.blamed().is_none() || log.sum().longest_removal > 0 || !view.may_relax() {
+        return refuse();
+    }
+    let mut aborts = || view.may_abort() && must_abort();
+    let mut tell = |idx| view.report_relaxed(idx);
+    match relax(view.insns(), log, table, &mut aborts, &mut tell) {
+        Ok(relaxed) => {
+            STATS.far_sessions.add(1);
+            STATS.far_jumps.add(relaxed.jumps.into());
+            STATS.far_rounds_peak.raise(relaxed.rounds.into());
+            Ok(relaxed.log)
+        }
+        Err(ERANGE) => refuse(),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Most edits that move insns, times insns, for which the kernel's own functions are as quick as the
@@ -90,7 +137,7 @@ fn is_quick_at_once(view: &View, log: &Log) -> bool {
     let few = sum.moving <= 1 || sum.moving.saturating_mul(view.len()) <= FEW;
     let independent = edits == 1 || sum.moving == 0 || !sum.refers_out;
     let longest = log.program_len().saturating_add(sum.added);
-    let short = edits <= FEW as usize && longest <= i16::MAX as u32;
+    let short = edits <= FEW as usize && longest <= REACH;
     // If a later edit fails, C goes on with the program that it knows: it must not have moved.
     let stays = edits == 1 || view.has_room(longest);
     few && independent && short && stays && view.may_move_aux(longest)
@@ -116,28 +163,39 @@ fn at_once(view: &mut View, log: &Log) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Checks whether [`linearize`] would refuse the edits. Nothing changes.
+/// Returns where each insn goes, if all of `log` can be done as it is.
 ///
 /// # Errors
 ///
-/// As for [`linearize`].
-pub(crate) fn check(view: &View, log: &Log, table: &mut Array<u32>) -> Result<(), Failure> {
-    plan(view, log, table).map(|_| ())
-}
-
-/// Returns where each insn goes, if all of `log` can be done.
-fn plan<'a>(view: &View, log: &'a Log, table: &mut Array<u32>) -> Result<Layout<'a>, Failure> {
+/// As for [`linearize`], only that nobody has been told.
+pub(crate) fn plan<'a>(
+    view: &View,
+    log: &'a Log,
+    table: &mut Array<u32>,
+) -> Result<Layout<'a>, Failure> {
     let layout = Layout::within(log, table)?;
     let mut aborts = || view.may_abort() && must_abort();
-    reach::check(view.insns(), &layout, &mut aborts).inspect_err(|failure| {
-        if let Some(idx) = failure.blamed() {
-            view.report_range(idx);
-        }
-    })?;
+    reach::check(view.insns(), &layout, &mut aborts)?;
     Ok(layout)
 }
 
-fn apply(view: &mut View, layout: &Layout<'_>, room: u32) -> Result<(), Failure> {
+/// Allocates, for `room` insns at least, and changes. The memory of `layout` goes back to `table`.
+///
+/// # Errors
+///
+/// `ENOMEM`, `E2BIG`. Nothing has changed then.
+pub(crate) fn apply(
+    view: &mut View,
+    layout: Layout<'_>,
+    table: &mut Array<u32>,
+    room: u32,
+) -> Result<(), Failure> {
+    let result = change(view, &layout, room);
+    *table = layout.into_table();
+    Ok(result?)
+}
+
+fn change(view: &mut View, layout: &Layout<'_>, room: u32) -> Result {
     let log = layout.log();
 
     // Allocate. The program comes last: it may move, which is no change only if nothing fails

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module parameter `mode`, which `params.c` holds.
+//! The module parameters `mode` and `far_jumps`, which `params.c` holds.
 
 use kernel::ffi::c_int;
 
@@ -17,6 +17,13 @@ pub(crate) enum Mode {
 extern "C" {
     /// Returns an `enum bpf_patcher_mode` of `params.h`.
     fn bpf_patcher_mode() -> c_int;
+    fn bpf_patcher_far_jumps() -> bool;
+}
+
+/// Are jumps that no longer fit to be relaxed? If not, their program is refused.
+pub(crate) fn far_jumps() -> bool {
+    // SAFETY: The function takes nothing and reads one bool.
+    unsafe { bpf_patcher_far_jumps() }
 }
 
 /// Returns the mode that is set now; a session keeps the one it began with.

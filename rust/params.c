@@ -51,6 +51,16 @@ static const struct kernel_param_ops mode_ops = {
 module_param_cb(mode, &mode_ops, NULL, 0644);
 MODULE_PARM_DESC(mode, "stock: leave rewriting to the kernel; patcher (default): rewrite in sessions; verify: do both and compare");
 
+static bool far_jumps = true;
+
+bool bpf_patcher_far_jumps(void)
+{
+	return READ_ONCE(far_jumps);
+}
+
+module_param(far_jumps, bool, 0644);
+MODULE_PARM_DESC(far_jumps, "relax jumps that rewriting pushes beyond 16 bits (default); if not, refuse their program as mode=stock does");
+
 static bool verify_warn;
 
 bool bpf_patcher_verify_warn(void)

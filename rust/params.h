@@ -12,6 +12,7 @@ enum bpf_patcher_mode {
 };
 
 int bpf_patcher_mode(void);
+bool bpf_patcher_far_jumps(void);
 bool bpf_patcher_verify_warn(void);
 
 #endif /* _BPF_PATCHER_PARAMS_H */

@@ -140,6 +140,11 @@ impl Session {
         result.map_err(Failure::error)
     }
 
+    /// Will jumps that no longer fit be relaxed?
+    pub(crate) fn relaxes(&self) -> bool {
+        self.view.may_relax()
+    }
+
     /// Returns the program as it is now.
     pub(crate) fn prog(&self) -> *mut bindings::bpf_prog {
         self.view.prog()

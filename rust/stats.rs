@@ -54,6 +54,12 @@ counters! {
     /// Most bytes a session had allocated at a time: its log, its tables, and what replaces the
     /// program and its aux data.
     alloc_peak,
+    /// Linearizes in which a jump would not fit, and that were not refused as jumps were relaxed.
+    far_sessions,
+    /// Jumps that were relaxed.
+    far_jumps,
+    /// Most rounds that took: what is put in for one jump may push another out of reach.
+    far_rounds_peak,
     /// Calls that failed with `-ENOMEM`.
     fail_enomem,
     /// Linearizes refused as a jump no longer fits.
@@ -66,7 +72,9 @@ counters! {
     fail_e2big,
     /// Sessions that mode `verify` has compared.
     verify_sessions,
-    /// Those that it has not, as there was no memory or the loading process was being killed.
+    /// Those of them in which jumps were relaxed.
+    verify_far_sessions,
+    /// Sessions that it has not compared, as there was no memory or the loading process was being killed.
     verify_skipped,
     /// Those in which the results differed.
     verify_differences,

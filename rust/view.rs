@@ -2,22 +2,25 @@
 
 //! The program of a session as C has it, and as slices: the only code that touches C's structures.
 
-use super::engine::{
-    abi::{
-        self,
-        Array,
-        Insn,
-        InsnAux, //
+use super::{
+    engine::{
+        abi::{
+            self,
+            Array,
+            Insn,
+            InsnAux, //
+        },
+        aux::{
+            Aux,
+            NewAux, //
+        },
+        log::Kind,
+        positions::Positions,
+        Outcome,
+        Program,
+        Verified, //
     },
-    aux::{
-        Aux,
-        NewAux, //
-    },
-    log::Kind,
-    positions::Positions,
-    Outcome,
-    Program,
-    Verified, //
+    mode, //
 };
 use kernel::{
     bindings,
@@ -107,6 +110,8 @@ pub(crate) struct View {
     outside: Outside,
     /// Aux data may move where its array has room.
     aux_moves: bool,
+    /// Jumps may be relaxed where the kernel and the module's parameter allow it.
+    relaxes: bool,
 }
 
 /// Positions of insns that are kept outside of the program.
@@ -187,6 +192,7 @@ impl View {
             env,
             outside: Outside { prog_aux, env },
             aux_moves: true,
+            relaxes: true,
         }
     }
 
@@ -260,6 +266,20 @@ impl View {
         }
     }
 
+    /// May jumps of the program be relaxed? Whoever runs it has to know `gotol`.
+    pub(crate) fn may_relax(&self) -> bool {
+        // SAFETY: By the type invariants.
+        self.relaxes && mode::far_jumps() && unsafe { bindings::bpf_patcher_may_relax(self.prog) }
+    }
+
+    /// Tells the program's author that the jump of insn `idx`, or one of its patch, is relaxed.
+    pub(crate) fn report_relaxed(&self, idx: u32) {
+        if !self.env.is_null() {
+            // SAFETY: By the type invariants; `idx` is an insn's.
+            unsafe { bindings::bpf_patcher_report_relaxed(self.env, idx) };
+        }
+    }
+
     /// Has the program room for `len` insns in the pages that it has?
     pub(crate) fn has_room(&self, len: u32) -> bool {
         let header = self.insns_ptr().addr() - self.prog.addr();
@@ -311,6 +331,12 @@ impl View {
     #[cfg(CONFIG_BPF_PATCHER_KUNIT_TEST)]
     pub(crate) fn keep_aux(&mut self) {
         self.aux_moves = false;
+    }
+
+    /// Lets jumps that are too far be refused, for tests.
+    #[cfg(CONFIG_BPF_PATCHER_KUNIT_TEST)]
+    pub(crate) fn refuse_far_jumps(&mut self) {
+        self.relaxes = false;
     }
 
     /// May aux data move when the program becomes `len` insns long? It may if the program has no

@@ -55,6 +55,7 @@
 //! - [`layout`]: where each insn goes,
 //! - [`reference`]: which insns refer to others,
 //! - [`reach`]: do references still fit, and who is to blame,
+//! - [`relax`]: what becomes of jumps that do not,
 //! - [`shift`]: how an array with an item for each insn moves,
 //! - [`added`], [`slots`]: aux data of insns that are added, and which insn has which entry,
 //! - [`insns`], [`relocate`], [`aux`], [`linfo`], [`subprog`], [`positions`]: one for each thing
@@ -73,6 +74,7 @@ pub(crate) mod log;
 pub(crate) mod positions;
 pub(crate) mod reach;
 pub(crate) mod reference;
+pub(crate) mod relax;
 pub(crate) mod relocate;
 pub(crate) mod shift;
 pub(crate) mod slots;

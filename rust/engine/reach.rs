@@ -14,7 +14,10 @@ use super::{
     abi::Insn,
     layout::Layout,
     log::Edit,
-    reference::Reference,
+    reference::{
+        Reference,
+        REACH, //
+    },
     relocate::{
         kept_distance,
         patch_distance, //
@@ -89,12 +92,19 @@ pub(crate) fn check(
         return Err(EINTR.into());
     }
     // In a program of this length nothing is further apart than 16 bits hold.
-    if !layout.moves() || layout.new_len() <= i16::MAX as u32 {
+    if !layout.moves() || layout.new_len() <= REACH {
         return Ok(());
     }
 
     let mut first: Option<TooFar> = None;
-    let mut blame = |jump: u32, blamed: Option<u32>| {
+    each(insns, layout, aborts, |place, pos, insn, r| {
+        let (jump, blamed) = match place {
+            // Until it is replaced, the old insn has to fit, with what is in front of it patched. Not
+            // if what is removed may have brought it within reach; no pass does both.
+            Place::Replaced(_) if r.distance(insn) >= -1 || layout.shrinks => return Ok(()),
+            Place::Kept(old) | Place::Replaced(old) => (old, check_kept(layout, old, pos, insn, r)),
+            Place::Patch { edit, k } => (edit.idx, check_patch(layout, edit, k, pos, insn, r)),
+        };
         let earlier = |b: &u32| first.is_none_or(|f| *b < f.blamed);
         if let Some(blamed) = blamed.filter(earlier) {
             first = Some(TooFar {
@@ -102,7 +112,42 @@ pub(crate) fn check(
                 blamed,
             });
         }
-    };
+        Ok(())
+    })?;
+    match first {
+        Some(too_far) => Err(Failure::TooFar(too_far)),
+        None => Ok(()),
+    }
+}
+
+/// Which insn has a reference.
+pub(super) enum Place<'a> {
+    /// An old insn that stays.
+    Kept(u32),
+    /// An old insn that is replaced.
+    Replaced(u32),
+    /// Insn `k` of the patch of an edit.
+    Patch { edit: &'a Edit, k: u32 },
+}
+
+/// Calls `visit` for each insn that has a reference, in the order of the new program, with the
+/// insn's place and its index there; for an old insn that is replaced, with that of its patch.
+///
+/// `aborts` is asked about each [`POLL`] insns whether to give up.
+///
+/// # Errors
+///
+/// `EINTR` if `aborts` says so; those of `visit`.
+///
+/// # Panics
+///
+/// If `insns` is shorter than the old program.
+pub(super) fn each<'a>(
+    insns: &[Insn],
+    layout: &Layout<'a>,
+    aborts: &mut dyn FnMut() -> bool,
+    mut visit: impl FnMut(Place<'a>, u32, &Insn, Reference) -> Result,
+) -> Result {
     let mut poll_at = POLL;
     for piece in layout.pieces() {
         if !piece.kept.is_empty() {
@@ -112,7 +157,7 @@ pub(crate) fn check(
                     poll(&mut poll_at, aborts)?;
                 }
                 if let Some(r) = Reference::of(insn) {
-                    blame(old, check_kept(layout, old, pos, insn, r));
+                    visit(Place::Kept(old), pos, insn, r)?;
                 }
             }
         }
@@ -123,27 +168,21 @@ pub(crate) fn check(
         if pos >= poll_at {
             poll(&mut poll_at, aborts)?;
         }
-        let old = edit.idx;
         if !edit.prepends() && !edit.removes() {
-            // Until it is replaced, the old insn has to fit, with what is in front of it patched.
-            let insn = &insns[old as usize];
-            if let Some(r) = reaches_back(insn) {
-                blame(old, check_kept(layout, old, pos, insn, r));
+            let insn = &insns[edit.idx as usize];
+            if let Some(r) = Reference::of(insn) {
+                visit(Place::Replaced(edit.idx), pos, insn, r)?;
             }
         }
         if edit.refers {
             for ((pos, k), insn) in (pos..).zip(0..).zip(layout.log().patch(edit)) {
                 if let Some(r) = Reference::of(insn) {
-                    blame(old, check_patch(layout, edit, k, pos, insn, r));
+                    visit(Place::Patch { edit, k }, pos, insn, r)?;
                 }
             }
         }
     }
-
-    match first {
-        Some(too_far) => Err(Failure::TooFar(too_far)),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Asks whether to give up, and puts the next poll off.
@@ -153,11 +192,6 @@ fn poll(at: &mut u32, aborts: &mut dyn FnMut() -> bool) -> Result {
         return Err(EINTR);
     }
     Ok(())
-}
-
-/// Returns the reference of `insn`, if it is to an insn in front.
-fn reaches_back(insn: &Insn) -> Option<Reference> {
-    Reference::of(insn).filter(|r| r.distance(insn) < -1)
 }
 
 /// Returns the insn to blame if the reference `r` of old insn `old`, now at `pos`, does not fit.
@@ -207,9 +241,9 @@ fn blamed(layout: &Layout<'_>, old: u32, target: i64, distance: i64) -> u32 {
     let added = |idx: u32| i64::from(layout.start(idx)) - i64::from(idx);
 
     let (from, to, spare) = if target > old {
-        (old + 1, target, i64::from(i16::MAX) - distance)
+        (old + 1, target, i64::from(REACH) - distance)
     } else {
-        (target, old, distance - i64::from(i16::MIN))
+        (target, old, distance + i64::from(REACH) + 1)
     };
     let (mut low, mut high) = (from, to);
     while low < high {

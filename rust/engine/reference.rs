@@ -55,6 +55,14 @@ pub(crate) fn refers_to_subprog(insn: &Insn) -> bool {
     Reference::of(insn).is_some_and(|r| !r.is_jump)
 }
 
+/// Most insns that a jump of 16 bits leads ahead. Back it leads one more.
+#[cfg(not(feature = "short_reach"))]
+pub(crate) const REACH: u32 = i16::MAX as u32;
+
+/// The host's tests have jumps of 8 bits, so that short programs have some that are too far.
+#[cfg(feature = "short_reach")]
+pub(crate) const REACH: u32 = i8::MAX as u32;
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Field {
     Off,
@@ -111,6 +119,11 @@ impl Reference {
         }
     }
 
+    /// Is the distance one of 16 bits, as of all jumps but `gotol`?
+    pub(crate) fn is_short(self) -> bool {
+        self.field == Field::Off
+    }
+
     /// Returns the number of insns between `insn` and the one it refers to, negative if that is in
     /// front: -1 for an insn that refers to itself.
     pub(crate) fn distance(self, insn: &Insn) -> i64 {
@@ -120,12 +133,23 @@ impl Reference {
         }
     }
 
+    /// Returns how many insns more there may be between the two, at `distance`, before the field
+    /// cannot hold it; negative if it does not now.
+    pub(crate) fn spare(self, distance: i64) -> i64 {
+        let max = match self.field {
+            Field::Off => i64::from(REACH),
+            Field::Imm => i64::from(i32::MAX),
+        };
+        if distance < 0 {
+            max + 1 + distance
+        } else {
+            max - distance
+        }
+    }
+
     /// Can the field hold `distance`?
     pub(crate) fn fits(self, distance: i64) -> bool {
-        match self.field {
-            Field::Off => i16::try_from(distance).is_ok(),
-            Field::Imm => i32::try_from(distance).is_ok(),
-        }
+        self.spare(distance) >= 0
     }
 
     /// Sets the distance, which fits.

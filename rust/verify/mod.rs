@@ -23,34 +23,70 @@ use super::{
         reach::Failure, //
     },
     linearize::{
-        by_engine,
-        check, //
+        apply,
+        as_it_is,
+        plan,
+        relaxed, //
     },
     stats::STATS,
     view::View, //
 };
 use compare::Difference;
 use kernel::prelude::*;
+use replay::Jumps;
 use shadow::Shadow;
 
 /// Applies the edits of `log` to `view`, and checks what comes out.
 ///
+/// If a jump is too far, that is what both have to find. Then the session is done with jumps
+/// relaxed, and what comes out is checked.
+///
 /// # Errors
 ///
-/// Those of [`by_engine`]. Nothing has changed then.
+/// Those of [`linearize`](crate::linearize::linearize). Nothing has changed then.
 pub(crate) fn checked(
     pass: u32,
     view: &mut View,
     log: &Log,
     table: &mut Array<u32>,
 ) -> Result<(), Failure> {
+    let failure = match compared(pass, view, log, table, Jumps::Recorded) {
+        Err(failure) => failure,
+        Ok(()) => return Ok(()),
+    };
+    let longer = relaxed(view, log, table, failure)?;
+    let log = longer.as_ref().unwrap_or(log);
+    let result = compared(pass, view, log, table, Jumps::Relaxed);
+    STATS.verify_far_sessions.add(1);
+    result
+}
+
+/// Applies the edits of `log` to `view`, and compares what comes out with what the kernel's own
+/// functions make of them.
+///
+/// # Errors
+///
+/// As for [`plan`].
+fn compared(
+    pass: u32,
+    view: &mut View,
+    log: &Log,
+    table: &mut Array<u32>,
+    jumps: Jumps,
+) -> Result<(), Failure> {
     let mut shadow = Shadow::new(view)?;
-    let stock = replay::replay(&mut shadow, log);
+    let stock = replay::replay(&mut shadow, log, jumps);
     shadow.put_arrays_back(view);
-    let ours = match stock {
-        // Room for what stock made of it, so that it can be what the program gets.
-        Ok(()) => by_engine(view, log, table, shadow.view.len()),
-        Err(_) => check(view, log, table),
+    // Room for what stock made of it, so that it can be what the program gets.
+    let room = shadow.view.len();
+    let ours = match (stock, jumps) {
+        (Ok(()), Jumps::Recorded) => {
+            plan(view, log, table).and_then(|layout| apply(view, layout, table, room))
+        }
+        (Ok(()), Jumps::Relaxed) => as_it_is(view, log, table, room),
+        // What we would have come to. Nothing is to change.
+        (Err(_), Jumps::Recorded) => plan(view, log, table).map(|_| ()),
+        (Err(_), Jumps::Relaxed) => Ok(()),
     };
 
     let difference = match (ours, stock) {
@@ -68,15 +104,8 @@ pub(crate) fn checked(
 
     STATS.verify_differences.add(1);
     dump::dump(pass, view, &mut shadow, log, &difference, ours, stock);
-    match stock {
-        Ok(()) => Ok(shadow.install(view)?),
-        Err(failure) => {
-            if let (Ok(()), Some(idx)) = (ours, failure.blamed()) {
-                view.report_range(idx);
-            }
-            stock
-        }
-    }
+    stock?;
+    Ok(shadow.install(view)?)
 }
 
 fn skipped(result: Result<(), Failure>) -> Result<(), Failure> {

@@ -24,9 +24,22 @@ use crate::engine::{
     reach::{
         Failure,
         TooFar, //
+    },
+    reference::{
+        EXIT,
+        JMP, //
     }, //
 };
 use kernel::prelude::*;
+
+/// Which log is replayed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Jumps {
+    /// What the pass recorded.
+    Recorded,
+    /// That, with jumps relaxed.
+    Relaxed,
+}
 
 /// Where the insns of the program that the session began with are by now.
 struct Places {
@@ -85,32 +98,67 @@ impl Places {
 /// # Errors
 ///
 /// That of the first edit which the kernel's own functions do not do, and then it is to blame.
-pub(crate) fn replay(shadow: &mut Shadow, log: &Log) -> Result<(), Failure> {
+pub(crate) fn replay(shadow: &mut Shadow, log: &Log, jumps: Jumps) -> Result<(), Failure> {
+    if jumps == Jumps::Relaxed {
+        clear_the_way(shadow, log)?;
+    }
     let mut places = Places::new(log.program_len())?;
     let mut patch = Array::new();
     for edit in log.edits() {
-        let (idx, at) = (edit.idx, places.body(edit.idx));
-        patch.clear();
-        abi::extend(&mut patch, log.patch(edit))?;
-        aim(&places, edit, at, &mut patch)?;
-        shadow.edit(idx, at, edit.kind(), &patch)?;
-        match edit.kind() {
-            Kind::Remove { cnt } => {
-                for idx in edit.idx..edit.end() {
-                    places.start[idx as usize] = at;
-                }
-                places.shift(edit.end(), -i64::from(cnt));
+        step(shadow, &mut places, edit, log.patch(edit), &mut patch)?;
+    }
+    Ok(())
+}
+
+/// Puts an insn that refers to nothing in place of each jump that will be replaced.
+///
+/// A jump that is to be relaxed, or another one that will be replaced, may become too far before it
+/// is its turn. Once these are gone, each edit can be done, as all jumps fit in the end and come no
+/// closer. What replaces the insn tells where it leads, so that nothing else is lost.
+fn clear_the_way(shadow: &mut Shadow, log: &Log) -> Result<(), Failure> {
+    let stand_in = [Insn {
+        code: (JMP | EXIT) as u8,
+        ..Insn::default()
+    }];
+    let kind = Kind::Replace { to_body: false };
+    for edit in log.edits().iter().filter(|e| !e.prepends()) {
+        let insn = &shadow.view.insns()[edit.idx as usize];
+        if Refers::of(insn).is_some_and(|r| r.is_jump()) {
+            shadow.edit(edit.idx, edit.idx, kind, &stand_in)?;
+        }
+    }
+    Ok(())
+}
+
+/// Does one edit. `aimed` is memory.
+fn step(
+    shadow: &mut Shadow,
+    places: &mut Places,
+    edit: &Edit,
+    patch: &[Insn],
+    aimed: &mut Array<Insn>,
+) -> Result<(), Failure> {
+    let (idx, at) = (edit.idx, places.body(edit.idx));
+    aimed.clear();
+    abi::extend(aimed, patch)?;
+    aim(places, edit, at, aimed)?;
+    shadow.edit(idx, at, edit.kind(), aimed)?;
+    match edit.kind() {
+        Kind::Remove { cnt } => {
+            for idx in edit.idx..edit.end() {
+                places.start[idx as usize] = at;
             }
-            Kind::Replace { .. } => {
-                places.shift(edit.end(), i64::from(edit.len()) - 1);
+            places.shift(edit.end(), -i64::from(cnt));
+        }
+        Kind::Replace { .. } => {
+            places.shift(edit.end(), i64::from(edit.len()) - 1);
+        }
+        Kind::Prepend { behind } => {
+            places.prefix[idx as usize] += edit.len();
+            if behind {
+                places.skip[idx as usize] = places.prefix[idx as usize];
             }
-            Kind::Prepend { behind } => {
-                places.prefix[idx as usize] += edit.len();
-                if behind {
-                    places.skip[idx as usize] = places.prefix[idx as usize];
-                }
-                places.shift(edit.end(), edit.len().into());
-            }
+            places.shift(edit.end(), edit.len().into());
         }
     }
     Ok(())

@@ -101,6 +101,7 @@ pub(crate) struct Bench {
     env: *mut bindings::bpf_verifier_env,
     view: View,
     aux_stays: bool,
+    relaxes: bool,
 }
 
 impl Bench {
@@ -116,12 +117,18 @@ impl Bench {
             // SAFETY: `env` and its program are as the verifier makes them.
             view: unsafe { View::new((*env).prog, env) },
             aux_stays: false,
+            relaxes: false,
         })
     }
 
     /// Lets aux data stay in each session, if `stays`, though its array has room to move in.
     pub(crate) fn keep_aux(&mut self, stays: bool) {
         self.aux_stays = stays;
+    }
+
+    /// Lets jumps that are too far be relaxed in each session, if `relaxes`, and not be refused.
+    pub(crate) fn relax_far_jumps(&mut self, relaxes: bool) {
+        self.relaxes = relaxes;
     }
 
     /// A program of `insns`, each seen as often as its number and one more.
@@ -291,6 +298,9 @@ impl Bench {
         let mut view = unsafe { View::new(self.view.prog(), self.view.env()) };
         if self.aux_stays {
             view.keep_aux();
+        }
+        if !self.relaxes {
+            view.refuse_far_jumps();
         }
         let pass = bindings::bpf_patcher_pass_BPF_PATCHER_PASS_CTX;
         Session::begin(view, pass, verify)

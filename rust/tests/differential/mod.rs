@@ -10,6 +10,7 @@ pub(crate) mod bench;
 mod defects;
 mod edits;
 mod exhaustive;
+mod far;
 mod hazards;
 mod kill;
 mod markers;
@@ -19,6 +20,7 @@ mod rng;
 
 use crate::{
     engine::log::Log,
+    stats::STATS,
     view::must_abort, //
 };
 use bench::{
@@ -39,6 +41,8 @@ struct Tally {
     sessions: u64,
     edits: u64,
     refused: u64,
+    /// Jumps that were relaxed.
+    relaxed: u64,
 }
 
 /// One session with random edits. Returns false if the program is not to be edited any more.
@@ -72,7 +76,13 @@ fn session(
 
     tally.sessions += 1;
     tally.edits += log.edits().len() as u64;
-    match bench.session(&log)? {
+    let relaxed = STATS.far_jumps.get();
+    let result = bench.session(&log)?;
+    let relaxed = STATS.far_jumps.get() - relaxed;
+    tally.relaxed += relaxed;
+    match result {
+        // These have no marks of their own.
+        Ok(()) if relaxed > 0 => return Ok(true),
         Ok(()) => {}
         // Both have refused it.
         Err(ERANGE) => {
@@ -94,6 +104,7 @@ fn case(seed: u64, lens: &Range<u32>, tally: &mut Tally) -> Result {
     let mut marker = len;
     for _ in 0..=rng.below(SESSIONS) {
         bench.keep_aux(rng.once_in(2));
+        bench.relax_far_jumps(rng.once_in(2));
         // A few edits of a long program: without a session each takes milliseconds.
         let every = 1 + rng.below(12.max(len / 6));
         if !session(&mut rng, &mut bench, &mut marker, every, tally)? {
@@ -130,12 +141,13 @@ fn cases(name: &str, sessions: u64, lens: Range<u32>) -> Result {
         }
     }
     pr_info!(
-        "{name}: seed {}, {} programs, {} sessions, {} edits, {} refused, no difference\n",
+        "{name}: seed {}, {} programs, {} sessions, {} edits, {} refused, {} jumps relaxed, no difference\n",
         params.seed,
         number,
         tally.sessions,
         tally.edits,
-        tally.refused
+        tally.refused,
+        tally.relaxed
     );
     Ok(())
 }

@@ -25,6 +25,10 @@ pub struct Tally {
     pub invalid: u64,
     /// Sessions after which a jump would not fit.
     pub too_far: u64,
+    /// Those of them in which jumps were relaxed.
+    pub relaxed: u64,
+    /// Jumps that were relaxed.
+    pub jumps: u64,
 }
 
 impl std::ops::AddAssign for Tally {
@@ -33,6 +37,8 @@ impl std::ops::AddAssign for Tally {
         self.edits += other.edits;
         self.invalid += other.invalid;
         self.too_far += other.too_far;
+        self.relaxed += other.relaxed;
+        self.jumps += other.jumps;
     }
 }
 
@@ -145,10 +151,46 @@ fn session(host: &mut Host, model: &mut Model, edits: &[Edit], fail: u8, tally: 
                 assert_eq!(refused.blamed(), Some(too_far.idx), "another is to blame");
             }
             tally.too_far += 1;
+            compare(host, model);
+            relax(host, model, &log, &taken, fail, tally);
         }
         (engine, model) => panic!("engine {engine:?}, model {model:?}"),
     }
     compare(host, model);
+}
+
+/// Does a session that was refused with its jumps relaxed.
+fn relax(
+    host: &mut Host,
+    model: &mut Model,
+    log: &Log,
+    taken: &[Edit],
+    fail: u8,
+    tally: &mut Tally,
+) {
+    if taken.iter().any(|e| matches!(e.kind, Kind::Remove { .. })) {
+        assert_eq!(host.relaxed_session(log), Err(EINVAL));
+        return;
+    }
+    fail_nth(if fail % 3 == 2 {
+        1 + u32::from(fail / 3 % 16)
+    } else {
+        0
+    });
+    let mut result = host.relaxed_session(log);
+    if failed() {
+        assert_eq!(result, Err(ENOMEM));
+        compare(host, model);
+        fail_nth(0);
+        result = host.relaxed_session(log);
+    }
+    fail_nth(0);
+    let jumps = model.relaxed_session(taken).map_err(|()| ERANGE);
+    assert_eq!(result, jumps, "jumps that were relaxed");
+    if let Ok(jumps) = jumps {
+        tally.relaxed += 1;
+        tally.jumps += u64::from(jumps);
+    }
 }
 
 fn compare(host: &mut Host, model: &Model) {

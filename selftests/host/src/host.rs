@@ -12,11 +12,12 @@ use crate::{
         positions::Positions,
         reach::{self, Failure},
         reference::refers_to_subprog,
+        relax::{relax, ROUNDS},
         Outcome, Program, Verified,
     },
     model::{Edit, Kind, Meta, Sub},
 };
-use kernel::prelude::{Result, Zeroable};
+use kernel::prelude::{KVVec, Result, Zeroable};
 
 /// A program has room for the aux data of up to so many more insns, less one.
 const ROOM: usize = 8;
@@ -100,7 +101,26 @@ impl Host {
     pub(crate) fn session(&mut self, log: &Log) -> Result<(), Failure> {
         let layout = Layout::new(log)?;
         reach::check(&self.insns, &layout, &mut || false)?;
-        let outcome = self.apply(&layout)?;
+        Ok(self.change(&layout)?)
+    }
+
+    /// Applies the edits of `log`, and relaxes jumps that do not fit. Returns how many these are.
+    pub(crate) fn relaxed_session(&mut self, log: &Log) -> Result<u32> {
+        let mut table = KVVec::new();
+        let mut told = 0;
+        let mut tell = |_| told += 1;
+        let relaxed = relax(&self.insns, log, &mut table, &mut || false, &mut tell)?;
+        assert_eq!(relaxed.jumps, told);
+        assert!(relaxed.rounds < ROUNDS);
+        self.change(&Layout::within(
+            relaxed.log.as_ref().unwrap_or(log),
+            &mut table,
+        )?)?;
+        Ok(told)
+    }
+
+    fn change(&mut self, layout: &Layout<'_>) -> Result {
+        let outcome = self.apply(layout)?;
         self.insns.truncate(layout.new_len() as usize);
         self.linfo.truncate(outcome.linfo as usize);
         if let Some(parts) = &mut self.verified {

@@ -13,8 +13,10 @@
 
 mod meta;
 mod reference;
+mod relax;
 
 pub(crate) use meta::{Meta, Sub, DELETED, GARBAGE};
+pub(crate) use reference::MAX_OFF;
 
 use crate::engine::abi::{Insn, InsnAux};
 use reference::Reference;
@@ -173,15 +175,10 @@ impl Model {
         next.begin();
         let mut blamed = None;
         for (i, edit) in edits.iter().enumerate() {
-            match edit.kind {
-                Kind::Prepend { .. } => next.prepend(edit),
-                Kind::Replace { to_body } => next.replace(edit, to_body),
-                Kind::Remove { cnt } => next.remove(edit.idx, cnt),
-            }
+            next.edit(edit);
             let mut fits = next.fits();
             if is_last_behind(edit, &edits[i + 1..]) {
-                let entry = &mut next.entries[edit.idx as usize];
-                entry.jump = entry.body;
+                next.redirect_jumps(edit.idx);
                 fits &= next.fits();
             }
             if blamed.is_none() && !fits {
@@ -189,13 +186,29 @@ impl Model {
             }
         }
         let removes = edits.iter().any(|e| matches!(e.kind, Kind::Remove { .. }));
+        // In a program of this length nothing that is in it is too far.
+        let is_long = next.slots.len() as i64 > MAX_OFF;
         match blamed {
-            Some(idx) if !removes || !next.fits() => return Err(TooFar { idx }),
+            Some(idx) if is_long && (!removes || !next.fits()) => return Err(TooFar { idx }),
             _ => {}
         }
         next.write_back();
         *self = next;
         Ok(())
+    }
+
+    fn edit(&mut self, edit: &Edit) {
+        match edit.kind {
+            Kind::Prepend { .. } => self.prepend(edit),
+            Kind::Replace { to_body } => self.replace(edit, to_body),
+            Kind::Remove { cnt } => self.remove(edit.idx, cnt),
+        }
+    }
+
+    /// Lets jumps to old insn `idx` skip what has been put in front of it.
+    fn redirect_jumps(&mut self, idx: u32) {
+        let entry = &mut self.entries[idx as usize];
+        entry.jump = entry.body;
     }
 
     fn begin(&mut self) {
@@ -377,12 +390,18 @@ impl Model {
         places[id as usize] as i64
     }
 
-    /// Each reference, with its insn's position and its distance by now.
-    fn distances(&self) -> Vec<(usize, Reference, i64)> {
+    /// Where each insn is by now, by id.
+    fn places(&self) -> Vec<usize> {
         let mut places = vec![usize::MAX; self.next_id as usize];
         for (at, slot) in self.slots.iter().enumerate() {
             places[slot.id as usize] = at;
         }
+        places
+    }
+
+    /// Each reference, with its insn's position and its distance by now.
+    fn distances(&self) -> Vec<(usize, Reference, i64)> {
+        let places = self.places();
         let distance = |(at, slot): (usize, &Slot)| {
             let r = Reference::of(&slot.insn)?;
             let to = self.resolve(slot.target?, r.is_jump, &places);
@@ -391,9 +410,11 @@ impl Model {
         self.slots.iter().enumerate().filter_map(distance).collect()
     }
 
-    /// Does each reference fit? Where nothing is that far away there is no need to look.
+    /// Does each reference fit? With jumps of 16 bits there is no need to look where nothing is that
+    /// far away.
     fn fits(&self) -> bool {
-        self.slots.len() <= 32_767 || self.distances().iter().all(|(_, r, d)| r.fits(*d))
+        let is_long = cfg!(feature = "short_reach") || self.slots.len() as i64 > MAX_OFF;
+        !is_long || self.distances().iter().all(|(_, r, d)| r.fits(*d))
     }
 
     fn write_back(&mut self) {

@@ -2,7 +2,10 @@
 
 //! The edits of a session, in the order in which they are recorded.
 
-use super::{program::any, Bytes};
+use super::{
+    program::{any, IS_SHORT, REACH},
+    Bytes,
+};
 use crate::model::{Edit, Kind};
 
 /// Insns of a patch at most; the verifier's buffer has room for 32.
@@ -24,11 +27,11 @@ fn patch(b: &mut Bytes<'_>, len: u32, idx: u32, kind: Kind, marker: &mut u32) ->
         // In insns of the program with only this patch.
         let to = match b.byte() {
             inside @ 0..=99 => idx + u32::from(inside) % (added + 1),
-            100 if len > 0x7fff => idx.saturating_sub(0x7fff),
-            101 if len > 0x7fff => (idx + 0x7fff).min(len),
+            100 if len > REACH => idx.saturating_sub(REACH),
+            101 if len > REACH => (idx + REACH).min(len),
             outside => {
                 let old = match len {
-                    0..=0x7fff => u32::from(outside) % (len + 1),
+                    0..=REACH => u32::from(outside) % (len + 1),
                     _ => b.below(len + 1),
                 };
                 if old > idx {
@@ -142,7 +145,8 @@ pub(crate) fn session(b: &mut Bytes<'_>, len: u32, has_poke: bool, marker: &mut 
         flags: shape & 0x30 == 0,
     };
     let every = match len {
-        0..=0x7fff => 6,
+        0..=REACH => 6,
+        _ if IS_SHORT => 16,
         _ => len / 4,
     };
     let mut idx = b.below(every);

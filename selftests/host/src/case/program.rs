@@ -6,9 +6,16 @@
 use super::Bytes;
 use crate::{
     engine::abi::{Insn, InsnAux},
-    model::{Meta, Sub, DELETED, GARBAGE},
+    model::{Meta, Sub, DELETED, GARBAGE, MAX_OFF},
 };
 use kernel::prelude::Zeroable;
+
+/// Most insns of a program in which no jump can be too far.
+pub(super) const REACH: u32 = MAX_OFF as u32;
+/// Are jumps so short that most programs grow longer than they reach?
+pub(super) const IS_SHORT: bool = cfg!(feature = "short_reach");
+/// One program in so many is longer to begin with.
+const LONG: u8 = if IS_SHORT { 2 } else { 32 };
 
 /// A program on which sessions are held.
 pub(crate) struct Source {
@@ -29,13 +36,19 @@ fn insn(code: u8, dst: u8, src: u8, off: i16, imm: i32) -> Insn {
     insn
 }
 
+/// The distance of a jump that is not `gotol`, if it fits.
+fn near(distance: i64) -> Option<i16> {
+    let fits = (-MAX_OFF - 1..=MAX_OFF).contains(&distance);
+    fits.then_some(distance as i16)
+}
+
 /// An insn that refers to the one `distance` behind it, or to none, marked with a number where that
 /// leaves room.
 pub(super) fn any(kind: u8, distance: i64, marker: u32) -> Insn {
     let mark = marker as i32;
     let short = marker as i16;
     let wide = distance as i32;
-    let Ok(near) = i16::try_from(distance) else {
+    let Some(near) = near(distance) else {
         // A long jump or a call.
         return match kind % 2 {
             0 => insn(0x06, 0, 0, short, wide),
@@ -77,24 +90,24 @@ fn distance(at: u32, to: i64) -> i64 {
 fn target(b: &mut Bytes<'_>, at: u32, len: u32) -> i64 {
     match b.byte() {
         // As far as 16 bits tell, or almost, where the program goes that far.
-        far @ 200..=227 if at + 0x8000 - u32::from(far - 200) < len => {
-            (at + 0x8000 - u32::from(far - 200)).into()
+        far @ 200..=227 if at + REACH + 1 - u32::from(far - 200) < len => {
+            (at + REACH + 1 - u32::from(far - 200)).into()
         }
-        far @ 228..=249 if at + u32::from(far - 228) >= 0x7fff => {
-            (at + u32::from(far - 228) - 0x7fff).into()
+        far @ 228..=249 if at + u32::from(far - 228) >= REACH => {
+            (at + u32::from(far - 228) - REACH).into()
         }
         // Out of the program, as in nothing verified. Not in long ones: there, nothing that is in
         // the program is out of reach before edits.
-        250 | 251 if len > 0x7fff => b.below(len).into(),
+        250 | 251 if len > REACH || IS_SHORT => b.below(len).into(),
         250 => -1 - i64::from(b.below(4)),
         251 => i64::from(len + b.below(4)),
-        _ if len > 0x7fff => b.below(len).into(),
+        _ if len > REACH => b.below(len).into(),
         to => i64::from(u32::from(to) % len),
     }
 }
 
 fn insns(b: &mut Bytes<'_>, len: u32) -> Vec<Insn> {
-    if len <= 0x7fff {
+    if len <= REACH {
         return (0..len)
             .map(|at| {
                 let kind = b.byte();
@@ -132,9 +145,9 @@ fn aux(bits: u8, at: u32) -> InsnAux {
 
 pub(crate) fn program(b: &mut Bytes<'_>) -> Source {
     let shape = b.byte();
-    let is_long = shape % 32 == 31;
+    let is_long = shape % LONG == LONG - 1;
     let len = match is_long {
-        true => 32_730 + b.below(256),
+        true => REACH - 37 + b.below(256),
         false => 1 + b.below(48),
     };
     let verified = shape & 0xc0 != 0xc0;

@@ -4,6 +4,13 @@
 
 use crate::engine::abi::Insn;
 
+/// Most that `off` holds, of as many bits as jumps have in this build.
+pub(crate) const MAX_OFF: i64 = if cfg!(feature = "short_reach") {
+    0x7f
+} else {
+    0x7fff
+};
+
 #[derive(Clone, Copy)]
 pub(crate) struct Reference {
     /// Is the distance `imm`, not `off`?
@@ -31,6 +38,10 @@ impl Reference {
         }
     }
 
+    pub(crate) fn is_short(self) -> bool {
+        !self.wide
+    }
+
     pub(crate) fn distance(self, insn: &Insn) -> i64 {
         match self.wide {
             true => insn.imm.into(),
@@ -41,7 +52,7 @@ impl Reference {
     pub(crate) fn fits(self, distance: i64) -> bool {
         match self.wide {
             true => (-0x8000_0000..=0x7fff_ffff).contains(&distance),
-            false => (-0x8000..=0x7fff).contains(&distance),
+            false => (-MAX_OFF - 1..=MAX_OFF).contains(&distance),
         }
     }
 

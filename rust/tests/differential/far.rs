@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Jumps that are relaxed, each session checked against the kernel's own functions.
+
+use super::{
+    super::engine::harness::*,
+    bench::{
+        Bench,
+        Extras, //
+    }, //
+};
+use crate::{
+    engine::abi::Insn,
+    stats::STATS, //
+};
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+
+/// Beyond what 16 bits reach.
+const LEN: usize = 33_000;
+const MAX: i16 = i16::MAX;
+
+/// What an insn becomes to make room scarce.
+fn two() -> [Insn; 2] {
+    [mov(1), mov(2)]
+}
+
+fn far(at: &[(usize, Insn)]) -> Result<Bench> {
+    let mut bench = Bench::long(LEN, at)?;
+    bench.relax_far_jumps(true);
+    Ok(bench)
+}
+
+/// A jump of operation `op` that compares `r1` with its number, or with `r2`.
+fn jump(class: u32, op: u32, x: u32, off: i16) -> Insn {
+    let mut insn = Insn {
+        code: (class | op | x) as u8,
+        off,
+        imm: if x == 0 { 7 } else { 0 },
+        ..Insn::default()
+    };
+    insn.set_dst_reg(1);
+    insn.set_src_reg(if x == 0 { 0 } else { 2 });
+    insn
+}
+
+/// `if r1 == 7 goto off`
+fn jeq7(off: i16) -> Insn {
+    jeq(7, off)
+}
+
+/// `if r1 & 7 goto off`
+fn jset(off: i16) -> Insn {
+    jump(bindings::BPF_JMP, bindings::BPF_JSET, 0, off)
+}
+
+/// Each operation and its inverse.
+const OPS: [(u32, u32); 10] = [
+    (bindings::BPF_JEQ, bindings::BPF_JNE),
+    (bindings::BPF_JNE, bindings::BPF_JEQ),
+    (bindings::BPF_JGT, bindings::BPF_JLE),
+    (bindings::BPF_JLE, bindings::BPF_JGT),
+    (bindings::BPF_JGE, bindings::BPF_JLT),
+    (bindings::BPF_JLT, bindings::BPF_JGE),
+    (bindings::BPF_JSGT, bindings::BPF_JSLE),
+    (bindings::BPF_JSLE, bindings::BPF_JSGT),
+    (bindings::BPF_JSGE, bindings::BPF_JSLT),
+    (bindings::BPF_JSLT, bindings::BPF_JSGE),
+];
+
+#[kunit_tests(bpf_patcher_far)]
+mod tests {
+    use super::*;
+
+    /// Are insns `at..` of the program those of `expected`?
+    fn has(bench: &Bench, at: usize, expected: &[Insn]) -> bool {
+        let key = |i: &Insn| (i.code, i.dst_reg(), i.src_reg(), i.off, i.imm);
+        let insns = &bench.insns()[at..][..expected.len()];
+        insns.iter().map(key).eq(expected.iter().map(key))
+    }
+
+    #[test]
+    fn goto_becomes_gotol() -> Result {
+        let mut bench = far(&[(0, ja(MAX)), (LEN - 2, ja(i16::MIN))])?;
+        let verified = STATS.verify_far_sessions.get();
+        bench.edit(|log| {
+            replace(log, 9, &two())?;
+            replace(log, 32_000, &two())
+        })?;
+        assert!(has(&bench, 0, &[gotol(i32::from(MAX) + 2)]));
+        assert!(has(&bench, LEN, &[gotol(i32::from(i16::MIN) - 1)]));
+        assert_eq!(bench.insns().len(), LEN + 2);
+        assert_eq!(STATS.verify_far_sessions.get(), verified + 1);
+        Ok(())
+    }
+
+    #[test]
+    fn each_conditional_jump_is_inverted() -> Result {
+        for class in [bindings::BPF_JMP, bindings::BPF_JMP32] {
+            for (op, inverse) in OPS {
+                for x in [0, bindings::BPF_X] {
+                    let forward = jump(class, op, x, MAX);
+                    let back = jump(class, op, x, i16::MIN);
+                    let mut bench = far(&[(0, forward), (LEN - 2, back)])?;
+                    bench.edit(|log| replace(log, 9_000, &two()))?;
+                    let over = jump(class, inverse, x, 1);
+                    assert!(has(&bench, 0, &[over, gotol(i32::from(MAX) + 1)]));
+                    // Two insns are between, of which one is its own.
+                    let to = i32::from(i16::MIN) - 2;
+                    assert!(has(&bench, LEN, &[over, gotol(to)]));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn jump_without_an_inverse() -> Result {
+        let mut bench = far(&[(0, jset(MAX)), (LEN - 2, may_goto(i16::MIN))])?;
+        bench.edit(|log| replace(log, 9_000, &two()))?;
+        let form = [jset(1), ja(1), gotol(i32::from(MAX) + 1)];
+        assert!(has(&bench, 0, &form));
+        let form = [may_goto(1), ja(1), gotol(i32::from(i16::MIN) - 3)];
+        assert!(has(&bench, LEN + 1, &form));
+        Ok(())
+    }
+
+    #[test]
+    fn jump_of_a_patch_in_its_middle() -> Result {
+        let mut bench = far(&[])?;
+        // Both lead over the jump that grows: the first one into the patch, the last one out of it.
+        bench.edit(|log| {
+            replace(log, 3, &[ja(1), jset(MAX - 1), jeq7(5)])?;
+            replace(log, 9, &two())?;
+            replace(log, 10, &two())
+        })?;
+        let form = [ja(3), jset(1), ja(1), gotol(i32::from(MAX) + 1), jeq7(5)];
+        assert!(has(&bench, 3, &form));
+        Ok(())
+    }
+
+    #[test]
+    fn one_pushes_the_next() -> Result {
+        // Insn 0 gets too far. It pushes none, as the others are behind it.
+        let at = [(0, jeq7(MAX)), (1, jeq7(MAX - 1)), (2, ja(MAX - 2))];
+        let mut bench = far(&at)?;
+        bench.edit(|log| replace(log, 32_767, &two()))?;
+        assert_eq!(bench.insns().len(), LEN + 2);
+        // Only insn 2 leads over the insn that grows. It pushes insn 1, and both push insn 0.
+        let mut bench = far(&[(0, jeq7(MAX - 1)), (1, jeq7(MAX)), (2, jeq7(MAX))])?;
+        let rounds = STATS.far_rounds_peak.get();
+        bench.edit(|log| replace(log, 32_769, &two()))?;
+        assert_eq!(bench.insns().len(), LEN + 4);
+        assert!(STATS.far_rounds_peak.get() >= rounds.max(3));
+        Ok(())
+    }
+
+    #[test]
+    fn positions_of_a_relaxed_jump() -> Result {
+        let mut insns = KVVec::new();
+        insns.resize(LEN, mov(0), GFP_KERNEL)?;
+        insns[0] = jeq7(MAX);
+        insns[LEN - 1] = exit();
+        let extras = Extras {
+            lines: &[0, 1, 2],
+            array: &[0, 1, 2],
+            ..Extras::default()
+        };
+        let mut bench = Bench::of(&insns, &extras)?;
+        bench.relax_far_jumps(true);
+        bench.edit(|log| replace(log, 9, &two()))?;
+        assert!(bench.array_is(&[0, 2, 3]));
+        let program = bench.program();
+        assert!(are(program.linfo, |l| l.insn_off, &[0, 2, 3]));
+        Ok(())
+    }
+
+    #[test]
+    fn jump_that_fits_once_it_is_replaced() -> Result {
+        let mut bench = far(&[(LEN - 2, ja(i16::MIN))])?;
+        bench.edit(|log| {
+            replace(log, 900, &two())?;
+            replace(log, (LEN - 2) as u32, &[mov(5)])
+        })?;
+        assert_eq!(bench.insns().len(), LEN + 1);
+        assert!(has(&bench, LEN - 1, &[mov(5)]));
+        Ok(())
+    }
+
+    #[test]
+    fn jump_in_front_of_what_jumps_skip() -> Result {
+        // If it is not taken, it goes on to the prefix, which the end of its patch would skip.
+        let mut bench = far(&[(0, jeq7(MAX)), (1, mov(3))])?;
+        let result = bench.edit(|log| {
+            prepend_behind(log, 1, &[mov(9)])?;
+            replace(log, 9, &two())
+        });
+        assert_eq!(result, Err(ERANGE));
+        // One that is always taken does not.
+        let mut bench = far(&[(0, ja(MAX)), (1, mov(3))])?;
+        bench.edit(|log| {
+            prepend_behind(log, 1, &[mov(9)])?;
+            replace(log, 9, &two())
+        })
+    }
+
+    #[test]
+    fn session_that_removes() -> Result {
+        let mut bench = far(&[(0, ja(MAX))])?;
+        let result = bench.edit(|log| {
+            replace(log, 9, &two())?;
+            remove(log, (LEN - 2) as u32, 1)
+        });
+        assert_eq!(result, Err(ERANGE));
+        Ok(())
+    }
+
+    #[test]
+    fn refused_if_it_is_told_so() -> Result {
+        let mut bench = Bench::long(LEN, &[(0, ja(MAX))])?;
+        let relaxed = STATS.far_sessions.get();
+        let result = bench.edit(|log| replace(log, 9, &two()));
+        assert_eq!(result, Err(ERANGE));
+        assert_eq!(STATS.far_sessions.get(), relaxed);
+        Ok(())
+    }
+}
