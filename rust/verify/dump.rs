@@ -101,6 +101,20 @@ pub(super) fn dump(
     unsafe { bpf_patcher_warn() };
 }
 
+/// Tells that a relaxed jump, of old insn `idx` or of its patch, leads elsewhere.
+pub(super) fn dump_relaxed(pass: u32, view: &View, idx: u32) {
+    // SAFETY: The function takes nothing and locks for itself.
+    if unsafe { bpf_patcher_may_dump() } {
+        pr_err!(
+            "verify: {} of program \"{}\" differs from stock: a jump of insn {idx}, relaxed\n",
+            pass_name(pass),
+            view.name()
+        );
+    }
+    // SAFETY: The function takes nothing.
+    unsafe { bpf_patcher_warn() };
+}
+
 fn show_all(
     pass: u32,
     view: &mut View,

@@ -6,6 +6,7 @@
 //!
 //! - `shadow`: the copy, and the kernel's own functions,
 //! - `replay`: the edits of a log, one by one,
+//! - `relaxed`: whether relaxed jumps lead where they led,
 //! - `decode`: which insns refer to others, apart from the engine,
 //! - `compare`: the first place where two programs differ,
 //! - `dump`: what a difference looks like in the kernel's log.
@@ -13,6 +14,7 @@
 mod compare;
 pub(crate) mod decode;
 mod dump;
+mod relaxed;
 mod replay;
 mod shadow;
 
@@ -23,10 +25,10 @@ use super::{
         reach::Failure, //
     },
     linearize::{
+        self,
         apply,
         as_it_is,
-        plan,
-        relaxed, //
+        plan, //
     },
     stats::STATS,
     view::View, //
@@ -38,8 +40,8 @@ use shadow::Shadow;
 
 /// Applies the edits of `log` to `view`, and checks what comes out.
 ///
-/// If a jump is too far, that is what both have to find. Then the session is done with jumps
-/// relaxed, and what comes out is checked.
+/// If a jump is too far, that is what both have to find. Then jumps are relaxed, which is checked, and
+/// the session is done once more.
 ///
 /// # Errors
 ///
@@ -54,11 +56,20 @@ pub(crate) fn checked(
         Err(failure) => failure,
         Ok(()) => return Ok(()),
     };
-    let longer = relaxed(view, log, table, failure)?;
-    let log = longer.as_ref().unwrap_or(log);
-    let result = compared(pass, view, log, table, Jumps::Relaxed);
+    let longer = linearize::relaxed(view, log, table, failure)?;
     STATS.verify_far_sessions.add(1);
-    result
+    let Some(longer) = longer else {
+        return compared(pass, view, log, table, Jumps::Relaxed);
+    };
+    match relaxed::first_difference(view.insns(), log, &longer) {
+        Ok(None) => compared(pass, view, &longer, table, Jumps::Relaxed),
+        Ok(Some(idx)) => {
+            STATS.verify_differences.add(1);
+            dump::dump_relaxed(pass, view, idx);
+            Err(failure)
+        }
+        Err(error) => skipped(Err(error.into())),
+    }
 }
 
 /// Applies the edits of `log` to `view`, and compares what comes out with what the kernel's own

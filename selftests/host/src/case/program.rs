@@ -116,7 +116,7 @@ fn insns(b: &mut Bytes<'_>, len: u32) -> Vec<Insn> {
             .collect();
     }
     let mut insns: Vec<_> = (0..len).map(|at| any(0, 0, at)).collect();
-    for _ in 0..b.below(24) {
+    for _ in 0..b.below(if IS_SHORT { 96 } else { 24 }) {
         let at = match b.below(len) {
             // Half of them where they can be far from the other end.
             any if any % 4 == 0 => any / 4 % 256,
