@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::kernel::mode::Mode;
+
 #[derive(Parser)]
 #[command(about = "Load BPF programs under both modes of bpf_patcher and compare the results")]
 pub struct Args {
@@ -36,6 +38,8 @@ pub enum Command {
     Reload(ReloadArgs),
     /// Random programs that use everything that is rewritten; fails on a difference
     Random(RandomArgs),
+    /// Programs of long jumps, which are run; fails if one returns something else than it should
+    FarJumps(FarJumpArgs),
 }
 
 #[derive(clap::Args)]
@@ -178,6 +182,81 @@ pub struct RandomArgs {
     /// Ask why programs were refused, and count the answers
     #[arg(long)]
     pub reasons: bool,
+}
+
+#[derive(clap::Args)]
+pub struct FarJumpArgs {
+    /// Number of programs
+    #[arg(long, default_value_t = 1_000)]
+    pub count: u64,
+    /// End after so many seconds
+    #[arg(long)]
+    pub seconds: Option<u64>,
+    /// Where the programs come from: the same seed gives the same programs [default: the clock]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Number of the first of them
+    #[arg(long, default_value_t = 0)]
+    pub first: u64,
+    /// Programs between two lines of progress
+    #[arg(long, default_value_t = 1_000)]
+    pub every: u64,
+    /// Load this program of the seed alone, and print it
+    #[arg(long)]
+    pub only: Option<u64>,
+    /// Inputs that each program is run on
+    #[arg(long, default_value_t = 8)]
+    pub runs: usize,
+    /// Modes to load in. For others than patcher, programs have few edits
+    #[arg(long, value_delimiter = ',', default_value = "patcher")]
+    pub modes: Vec<ModeName>,
+    /// What has to come of programs with a jump that is too far, in other modes than stock
+    #[arg(long, default_value = "any")]
+    pub far: FarExpect,
+    /// 1: compile, 0: do not [default: compile if this kernel can]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=1))]
+    pub jit: Option<u8>,
+    /// net.core.bpf_jit_harden: 2 blinds constants
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub harden: u8,
+    /// Make a mistake on purpose: the command must then fail
+    #[arg(long)]
+    pub plant: Option<FarPlant>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ModeName {
+    Stock,
+    Patcher,
+    Verify,
+}
+
+impl From<ModeName> for Mode {
+    fn from(name: ModeName) -> Self {
+        match name {
+            ModeName::Stock => Mode::Stock,
+            ModeName::Patcher => Mode::Patcher,
+            ModeName::Verify => Mode::Verify,
+        }
+    }
+}
+
+/// What has to come of programs with a jump that is too far.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FarExpect {
+    Any,
+    /// As in a kernel that has no far jumps
+    Refused,
+    Loaded,
+}
+
+/// A mistake of `far-jumps`.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FarPlant {
+    /// The interpreter takes jset for its opposite
+    Interpreter,
+    /// What is loaded has a jump that leads one insn further
+    Program,
 }
 
 /// What a planted difference changes.

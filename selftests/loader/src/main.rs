@@ -10,6 +10,7 @@ mod args;
 mod bpf;
 mod compare;
 mod generator;
+mod interpreter;
 mod kernel;
 mod out;
 mod suites;
@@ -20,7 +21,9 @@ use std::process::ExitCode;
 use args::{Args, Command};
 use clap::Parser;
 use kernel::init;
-use suites::{defects, dump, families, identity, ladder, limits, programs, random, reload};
+use suites::{
+    defects, dump, families, far_jumps, identity, ladder, limits, programs, random, reload,
+};
 
 /// Everything was as expected.
 const OK: u8 = 0;
@@ -61,6 +64,7 @@ fn run() -> u8 {
         Command::Limits => limits::run(),
         Command::Victim(args) => limits::victim(&args),
         Command::Random(args) => random::run(&args),
+        Command::FarJumps(args) => far_jumps::run(&args),
         Command::Reload(args) => reload::run(&args),
     };
     match result {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads programs, and runs them.
+//! Loads programs.
 
 use std::borrow::Cow;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use libbpf_sys::{BPF_PROG_LOAD, BPF_PROG_TEST_RUN};
+use libbpf_sys::BPF_PROG_LOAD;
 
 use super::sys::{address, bpf, owned};
 use super::{create_insn_array, Spec};
@@ -40,19 +40,10 @@ struct LoadAttr {
     attach_btf_id: u32,
 }
 
-/// Head of `union bpf_attr` for `BPF_PROG_TEST_RUN`.
-#[derive(Default)]
-#[repr(C)]
-struct TestRunAttr {
-    prog_fd: u32,
-    retval: u32,
-    data_size_in: u32,
-    data_size_out: u32,
-    data_in: u64,
-    data_out: u64,
-    repeat: u32,
-    duration: u32,
-}
+/// Log levels: the way through the program (`BPF_LOG_LEVEL1`), and statistics and errors alone
+/// (`BPF_LOG_STATS`).
+const LOG_WAY: u32 = 1;
+const LOG_STATS: u32 = 4;
 
 /// Loads a program without a log.
 ///
@@ -62,7 +53,14 @@ struct TestRunAttr {
 ///
 /// What the kernel says.
 pub fn load(spec: &Spec) -> io::Result<(OwnedFd, Duration)> {
-    load_logged(spec, &mut [])
+    load_logged(spec, &mut [], 0)
+}
+
+/// The same, and what the verifier says, except for the way that it goes through the program: that is long.
+pub fn load_briefly(spec: &Spec) -> (io::Result<(OwnedFd, Duration)>, String) {
+    let mut log = vec![0; 1 << 12];
+    let loaded = load_logged(spec, &mut log, LOG_STATS);
+    (loaded, text(&log))
 }
 
 /// Reason that the verifier gives for refusing a program: the headline of its diagnosis, or the last
@@ -83,14 +81,18 @@ pub fn log(spec: &Spec) -> String {
     let mut log = vec![0; 1 << 20];
     // The descriptor of a program that is accepted now, and the error when the log is too small
     // for all of it, are of no interest here.
-    let _ = load_logged(spec, &mut log);
-    // What stands behind the first NUL is older: the verifier starts over when it has been through
-    // the program, and may then refuse it all the same.
+    let _ = load_logged(spec, &mut log, LOG_WAY);
+    text(&log)
+}
+
+/// A log as text. What stands behind the first NUL is older: the verifier starts over when it has been
+/// through the program, and may then refuse it all the same.
+fn text(log: &[u8]) -> String {
     let text = log.split(|&byte| byte == 0).next().unwrap_or_default();
     String::from_utf8_lossy(text).into_owned()
 }
 
-fn load_logged(spec: &Spec, log: &mut [u8]) -> io::Result<(OwnedFd, Duration)> {
+fn load_logged(spec: &Spec, log: &mut [u8], level: u32) -> io::Result<(OwnedFd, Duration)> {
     let license = c"GPL";
     let mut insns = Cow::Borrowed(&spec.insns);
     let map = spec
@@ -106,7 +108,7 @@ fn load_logged(spec: &Spec, log: &mut [u8]) -> io::Result<(OwnedFd, Duration)> {
         insn_cnt: insns.len() as u32,
         insns: address(&insns),
         license: license.as_ptr() as u64,
-        log_level: if log.is_empty() { 0 } else { 1 },
+        log_level: level,
         log_size: log.len() as u32,
         log_buf: if log.is_empty() {
             0
@@ -137,26 +139,6 @@ fn load_logged(spec: &Spec, log: &mut [u8]) -> io::Result<(OwnedFd, Duration)> {
     let took = start.elapsed();
     drop(dropped);
     Ok((owned(ret?), took))
-}
-
-/// Runs a program that gets a packet once, on one of zeros, and returns what it returns.
-///
-/// # Errors
-///
-/// What the kernel says.
-pub fn test_run(prog: BorrowedFd<'_>) -> io::Result<u32> {
-    let packet = [0u8; 64];
-    let mut attr = TestRunAttr {
-        prog_fd: prog.as_raw_fd() as u32,
-        data_size_in: packet.len() as u32,
-        data_in: address(&packet),
-        repeat: 1,
-        ..Default::default()
-    };
-    // SAFETY: `attr` is the head of the attributes for BPF_PROG_TEST_RUN; its only pointer is to
-    // `packet`, of the stated size.
-    unsafe { bpf(BPF_PROG_TEST_RUN, &mut attr) }?;
-    Ok(attr.retval)
 }
 
 /// Name for the kernel: at most 15 characters of those it takes.

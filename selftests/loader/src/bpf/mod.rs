@@ -11,11 +11,13 @@ mod load;
 mod maps;
 pub mod object;
 mod report;
+mod run;
 pub mod skb;
 mod spec;
 mod sys;
 
-pub use load::{load, log, refusal, test_run};
+pub use load::{load, load_briefly, log, refusal};
 pub use maps::{create_insn_array, create_map, create_outer_map};
 pub use report::{is_jited, report, Detail, Report};
+pub use run::{test_run, test_run_on};
 pub use spec::{InsnArray, Records, Spec, XDP_FRAGS_FLAG, XDP_FRAGS_PREFIX};

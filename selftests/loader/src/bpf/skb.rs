@@ -13,3 +13,5 @@ pub const TC_INDEX: i16 = 44;
 pub const CB: i16 = 48;
 pub const DATA: i16 = 76;
 pub const DATA_END: i16 = 80;
+/// Bytes of the structure.
+pub const SIZE: usize = 192;

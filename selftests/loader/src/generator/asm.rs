@@ -5,7 +5,7 @@
 use crate::bpf::insn::{Insn, CALL_CODE, GOTOL, JA, LD_IMM64};
 
 /// A place in a function; it may be named before it exists.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label(usize);
 
 #[derive(Clone, Copy)]

@@ -5,6 +5,7 @@
 
 mod asm;
 mod body;
+pub mod far;
 mod fields;
 mod flow;
 mod kinds;

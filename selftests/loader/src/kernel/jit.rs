@@ -21,6 +21,19 @@ pub fn on() -> io::Result<Option<Setting>> {
     }
 }
 
+/// Has programs interpreted while the setting exists; None when this kernel has no JIT.
+///
+/// # Errors
+///
+/// The kernel refuses: it has no interpreter.
+pub fn off() -> io::Result<Option<Setting>> {
+    match Setting::set(ENABLE, "0") {
+        Ok(setting) => Ok(Some(setting)),
+        Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(err) => Err(err),
+    }
+}
+
 /// Can programs run without the JIT? A kernel without an interpreter does not let it be turned off.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 pub mod defects;
 pub mod dump;
 pub mod families;
+pub mod far_jumps;
 mod handmade;
 pub mod identity;
 pub mod ladder;
@@ -13,3 +14,11 @@ mod measure;
 pub mod programs;
 pub mod random;
 pub mod reload;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A seed, when the user names none.
+fn clock() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_micros() as u64)
+}

@@ -23,20 +23,20 @@ const _: () = assert!(INSN_SIZE == 8);
 
 // Instruction classes.
 const LD: u8 = 0x00;
-const LDX: u8 = 0x01;
-const ST: u8 = 0x02;
-const STX: u8 = 0x03;
-const ALU: u8 = 0x04;
-const JMP: u8 = 0x05;
-const JMP32: u8 = 0x06;
-const ALU64: u8 = 0x07;
+pub const LDX: u8 = 0x01;
+pub const ST: u8 = 0x02;
+pub const STX: u8 = 0x03;
+pub const ALU: u8 = 0x04;
+pub const JMP: u8 = 0x05;
+pub const JMP32: u8 = 0x06;
+pub const ALU64: u8 = 0x07;
 
 // Modes of loads and stores.
 const IMM: u8 = 0x00;
 const ABS: u8 = 0x20;
 const IND: u8 = 0x40;
-const MEM: u8 = 0x60;
-const MEMSX: u8 = 0x80;
+pub const MEM: u8 = 0x60;
+pub const MEMSX: u8 = 0x80;
 const ATOMIC: u8 = 0xc0;
 
 // `imm` of atomic operations; those of plain arithmetic have the code of the operation.
@@ -48,8 +48,8 @@ pub const LOAD_ACQ: i32 = 0x100;
 pub const STORE_REL: i32 = 0x110;
 
 /// Source operand is a register.
-const X: u8 = 0x08;
-const END: u8 = 0xd0;
+pub const X: u8 = 0x08;
+pub const END: u8 = 0xd0;
 const CALL: u8 = 0x80;
 const EXIT: u8 = 0x90;
 /// What the kernel makes of calls of `bpf_tail_call`.
@@ -61,6 +61,8 @@ const JCOND: u8 = 0xe0;
 pub const LD_IMM64: u8 = LD | IMM | Size::DW as u8;
 /// Code of a helper, subprogram or kernel function call.
 pub const CALL_CODE: u8 = JMP | CALL;
+/// Code of the end of a function.
+pub const EXIT_CODE: u8 = JMP | EXIT;
 
 /// `src_reg` of a call to a subprogram of the same program.
 pub const PSEUDO_CALL: u8 = 1;
@@ -125,6 +127,28 @@ pub enum Op {
     Arsh = 0xc0,
 }
 
+impl Op {
+    /// The operation of an insn of arithmetic; None for a swap of bytes.
+    pub fn of(code: u8) -> Option<Self> {
+        let all = [
+            Op::Add,
+            Op::Sub,
+            Op::Mul,
+            Op::Div,
+            Op::Or,
+            Op::And,
+            Op::Lsh,
+            Op::Rsh,
+            Op::Neg,
+            Op::Mod,
+            Op::Xor,
+            Op::Mov,
+            Op::Arsh,
+        ];
+        all.into_iter().find(|&op| op as u8 == code & 0xf0)
+    }
+}
+
 /// Conditions of jumps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -142,6 +166,29 @@ pub enum Cond {
     Le = 0xb0,
     Slt = 0xc0,
     Sle = 0xd0,
+}
+
+impl Cond {
+    /// All that depend on something.
+    pub const ALL: [Self; 11] = [
+        Cond::Eq,
+        Cond::Gt,
+        Cond::Ge,
+        Cond::Set,
+        Cond::Ne,
+        Cond::Sgt,
+        Cond::Sge,
+        Cond::Lt,
+        Cond::Le,
+        Cond::Slt,
+        Cond::Sle,
+    ];
+
+    /// The condition of a jump; None for codes of jumps that have none, or another meaning.
+    pub fn of(code: u8) -> Option<Self> {
+        let has = |&cond: &Self| cond as u8 == code & 0xf0;
+        Self::ALL.into_iter().find(has)
+    }
 }
 
 /// Byte swaps.
@@ -191,6 +238,21 @@ impl Insn {
 
     pub fn src(self) -> u8 {
         self.regs >> 4
+    }
+
+    /// The same with another offset.
+    pub const fn with_off(self, off: i16) -> Self {
+        Self { off, ..self }
+    }
+
+    /// Size of what a load or store accesses.
+    pub fn size(self) -> Size {
+        match self.code & 0x18 {
+            0x00 => Size::W,
+            0x08 => Size::H,
+            0x10 => Size::B,
+            _ => Size::DW,
+        }
     }
 
     /// A jump that is taken on a condition, `may_goto` included.

@@ -9,7 +9,7 @@ mod patience;
 mod tally;
 
 use std::io;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use serde_json::json;
 
@@ -20,6 +20,7 @@ use crate::kernel::mode::{Mode, Switch};
 use crate::kernel::stats::Stats;
 use crate::kernel::unpriv;
 use crate::out;
+use crate::suites::clock;
 use compare::{compared, verified};
 use tally::Tally;
 
@@ -95,11 +96,6 @@ pub fn run(args: &RandomArgs) -> io::Result<bool> {
     out::json(&json!({ "coverage": tally.coverage.json() }));
     out::json(&json!({ "summary": tally.summary(args, seed, &grown, start) }));
     Ok(good)
-}
-
-fn clock() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_micros() as u64)
 }
 
 /// Prints a program.

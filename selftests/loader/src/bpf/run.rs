@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs programs.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use libbpf_sys::BPF_PROG_TEST_RUN;
+
+use super::sys::{address, bpf};
+
+/// Head of `union bpf_attr` for `BPF_PROG_TEST_RUN`.
+#[derive(Default)]
+#[repr(C)]
+struct TestRunAttr {
+    prog_fd: u32,
+    retval: u32,
+    data_size_in: u32,
+    data_size_out: u32,
+    data_in: u64,
+    data_out: u64,
+    repeat: u32,
+    duration: u32,
+    ctx_size_in: u32,
+    ctx_size_out: u32,
+    ctx_in: u64,
+    ctx_out: u64,
+}
+
+/// Runs a program that gets a packet once, on one of zeros, and returns what it returns.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn test_run(prog: BorrowedFd<'_>) -> io::Result<u32> {
+    test_run_on(prog, &[0; 64], &[])
+}
+
+/// Runs a program that gets a packet once, and returns what it returns. `context` is the context as the
+/// program sees it, or empty.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn test_run_on(prog: BorrowedFd<'_>, packet: &[u8], context: &[u8]) -> io::Result<u32> {
+    let mut attr = TestRunAttr {
+        prog_fd: prog.as_raw_fd() as u32,
+        data_size_in: packet.len() as u32,
+        data_in: address(packet),
+        repeat: 1,
+        ctx_size_in: context.len() as u32,
+        ctx_in: address(context),
+        ..Default::default()
+    };
+    // SAFETY: `attr` is the head of the attributes for BPF_PROG_TEST_RUN; its pointers are to `packet` and
+    // `context`, of the stated sizes, which the kernel reads.
+    unsafe { bpf(BPF_PROG_TEST_RUN, &mut attr) }?;
+    Ok(attr.retval)
+}

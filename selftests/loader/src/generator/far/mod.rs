@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Programs of long jumps. Each jump fits its 16 bits as it is written. What it leads over grows when the
+//! program is rewritten, so that the jump comes to be just within 16 bits, just outside, or far outside.
+//!
+//! The verifier goes through each insn about once: where ways meet, it keeps a state (see
+//! [`body::Body::land`]), and any other way comes there with the same registers. Loops go round two or
+//! three times.
+//!
+//! A program returns a hash of the way that it took. What is compared comes from the context, which
+//! `BPF_PROG_TEST_RUN` sets, so that the verifier cannot know how a comparison ends.
+
+mod body;
+mod function;
+mod inputs;
+mod kinds;
+mod length;
+mod plan;
+
+use std::collections::BTreeMap;
+
+use crate::bpf::insn::{Insn, GOTOL, JA, MAY_GOTO};
+use crate::bpf::skb::{IFINDEX, LEN};
+use crate::generator::asm::link;
+use crate::generator::rng::Rng;
+use crate::interpreter::{Context, Input};
+
+pub use kinds::Kind;
+pub use length::Rewriting;
+
+/// Registers with a purpose.
+const RESULT: u8 = 0;
+const RIGHT: u8 = 4;
+const CONTEXT: u8 = 6;
+const HASH: u8 = 7;
+const LEFT: u8 = 8;
+const COUNT: u8 = 9;
+
+/// The interface that a program is run on unless it is told another one: loopback.
+const LOOPBACK: u32 = 1;
+/// Bytes of the packets.
+const PACKET: usize = 64;
+/// As far as a jump has to lead for being called long, in rewritten insns.
+const LONG: i64 = 20_000;
+
+/// A program, and what is known about it.
+pub struct Program {
+    pub insns: Vec<Insn>,
+    /// How far each long jump leads in the rewritten program, and what it is, by its index as written.
+    pub longs: BTreeMap<usize, (Kind, i64)>,
+    /// Insns of the rewritten program, if no far jump is made.
+    pub rewritten: usize,
+    compares: Vec<kinds::Compare>,
+}
+
+/// What a program is run on, as the kernel gets it, and as the interpreter does.
+pub struct Run {
+    /// Words of `struct __sk_buff` by their offsets.
+    pub words: Vec<(i16, u32)>,
+    pub packet: Vec<u8>,
+}
+
+impl Run {
+    /// With what the kernel adds.
+    pub fn input(&self) -> Input {
+        let mut words = self.words.clone();
+        words.extend([(LEN, self.packet.len() as u32), (IFINDEX, LOOPBACK)]);
+        Input {
+            context: Context::skb(&words),
+            packet: self.packet.clone(),
+        }
+    }
+}
+
+impl Program {
+    /// The program of a seed and a number, for what the kernel does to it. With few edits it has more
+    /// insns: for code that takes long for an edit.
+    pub fn new(seed: u64, number: u64, how: Rewriting, few_edits: bool) -> Self {
+        let mut rng = Rng::new(seed, number);
+        loop {
+            // A jump that does not fit as it is written is rare.
+            if let Some(program) = Self::drawn(&mut rng, how, few_edits) {
+                return program;
+            }
+        }
+    }
+
+    fn drawn(rng: &mut Rng, how: Rewriting, few_edits: bool) -> Option<Self> {
+        let plans = plan::draw(rng, how, few_edits);
+        let mut compares = Vec::new();
+        let mut functions = Vec::new();
+        for plan in &plans {
+            let (code, compared) = function::write(rng, how, plan);
+            compares.extend(compared);
+            functions.push(code);
+        }
+        let order = functions.iter().enumerate();
+        let order: Vec<_> = order.map(|(at, code)| (at, code, vec![0])).collect();
+        let linked = link(&order).ok()?;
+        let insns = linked.insns;
+        let places = how.places(&insns);
+        let ends = linked.starts.iter().skip(1).copied();
+        let ends = ends.chain([insns.len()]);
+        let bodies = linked.starts.iter().zip(ends);
+        let slots: usize = bodies
+            .map(|(&start, end)| how.slots(&insns[start..end]))
+            .sum();
+        Some(Self {
+            longs: longs(&insns, &places, how),
+            rewritten: places[insns.len()] + slots,
+            insns,
+            compares,
+        })
+    }
+
+    /// Jumps that do not fit once the program is rewritten.
+    pub fn too_far(&self) -> usize {
+        let far =
+            |&&(kind, distance): &&(Kind, i64)| kind != Kind::Gotol && length::is_far(distance);
+        self.longs.values().filter(far).count()
+    }
+
+    /// So many runs of the program; the same for the same seed and number.
+    pub fn runs(&self, seed: u64, number: u64, count: usize) -> Vec<Run> {
+        let mut rng = Rng::new(!seed, number);
+        let values = inputs::draw(&mut rng, &self.compares, count);
+        let run = |values: inputs::Values| {
+            let words = kinds::PAIRS.iter().zip(values);
+            let words = words.flat_map(|(pair, value)| {
+                [(pair.high, (value >> 32) as u32), (pair.low, value as u32)]
+            });
+            Run {
+                words: words.collect(),
+                packet: vec![0; PACKET + rng.below(PACKET)],
+            }
+        };
+        values.into_iter().map(run).collect()
+    }
+}
+
+/// Long jumps, and how far they lead in the rewritten program.
+fn longs(insns: &[Insn], places: &[usize], how: Rewriting) -> BTreeMap<usize, (Kind, i64)> {
+    let long = |at: usize| {
+        let to = length::target(insns, at)?;
+        let behind = places[at] + how.behind_jump(insns[at]);
+        let distance = places[to] as i64 - behind as i64;
+        let kind = match insns[at].code {
+            JA => Kind::Ja,
+            GOTOL => Kind::Gotol,
+            MAY_GOTO => Kind::MayGoto,
+            code => Kind::Cond(code),
+        };
+        (distance.abs() >= LONG).then_some((at, (kind, distance)))
+    };
+    (0..insns.len()).filter_map(long).collect()
+}

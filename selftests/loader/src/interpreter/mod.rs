@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs a program as it was written, before the verifier has seen it. What the kernel makes of the
+//! program has to return the same.
+//!
+//! It knows what generated programs consist of: arithmetic, jumps, calls of subprograms, the stack, the
+//! context and the packet. It shares nothing with the kernel's interpreter, and refuses what it does not
+//! know.
+
+mod arithmetic;
+mod condition;
+mod memory;
+
+use crate::bpf::insn::{
+    Cond, Insn, Width, ALU, ALU64, CALL_CODE, EXIT_CODE, GOTOL, JA, JMP, JMP32, LDX, LD_IMM64,
+    MAY_GOTO, MEM, MEMSX, PSEUDO_CALL, ST, STX, X,
+};
+pub use condition::holds;
+use memory::Memory;
+pub use memory::{Context, Input};
+
+/// Frames a program may have.
+const FRAMES: usize = 8;
+/// Times that a may_goto falls through in one call of a function.
+const BUDGET: u32 = 8_388_608;
+/// A program that takes more insns does not end.
+const STEPS: u64 = 10_000_000;
+
+/// Why a program cannot be run.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Not a program that this interpreter knows, at this insn.
+    Unknown(usize),
+    /// The insn accesses memory that is not there, or of which the value is not known.
+    Access(usize),
+    /// Behind the last insn, or in front of the first.
+    Outside(i64),
+    TooDeep,
+    Endless,
+}
+
+/// Decides a condition. A test may put a wrong one in place of [`holds`].
+pub type Decide = fn(Cond, Width, u64, u64) -> bool;
+
+/// What to come back to when a function returns.
+struct Frame {
+    back: usize,
+    saved: [u64; 4],
+    budget: u32,
+}
+
+/// Runs a program, and returns what it returns. `seen` gets each jump that depends on something, and
+/// whether it was taken.
+///
+/// # Errors
+///
+/// See [`Fault`].
+pub fn run(
+    insns: &[Insn],
+    input: &Input,
+    decide: Decide,
+    mut seen: impl FnMut(usize, bool),
+) -> Result<u64, Fault> {
+    let mut memory = Memory::new(input, FRAMES);
+    let mut regs = [0u64; 11];
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut budget = BUDGET;
+    regs[1] = memory::CONTEXT;
+    regs[10] = memory.top(0);
+    let mut at = 0;
+    for _ in 0..STEPS {
+        let insn = *insns.get(at).ok_or(Fault::Outside(at as i64))?;
+        let unknown = Fault::Unknown(at);
+        let (dst, src) = (usize::from(insn.dst()), usize::from(insn.src()));
+        if dst > 10 || src > 10 {
+            return Err(unknown);
+        }
+        let operand = if insn.code & X != 0 {
+            regs[src]
+        } else {
+            i64::from(insn.imm) as u64
+        };
+        // How far from the next insn it goes on.
+        let mut skip = 0i64;
+        match insn.code {
+            LD_IMM64 if src == 0 => {
+                let high = insns.get(at + 1).ok_or(unknown)?;
+                regs[dst] = u64::from(insn.imm as u32) | u64::from(high.imm as u32) << 32;
+                skip = 1;
+            }
+            JA => skip = i64::from(insn.off),
+            GOTOL => skip = i64::from(insn.imm),
+            MAY_GOTO => {
+                let taken = budget == 0;
+                seen(at, taken);
+                if taken {
+                    skip = i64::from(insn.off);
+                } else {
+                    budget -= 1;
+                }
+            }
+            CALL_CODE if src == usize::from(PSEUDO_CALL) => {
+                if frames.len() + 1 == FRAMES {
+                    return Err(Fault::TooDeep);
+                }
+                frames.push(Frame {
+                    back: at + 1,
+                    saved: [regs[6], regs[7], regs[8], regs[9]],
+                    budget,
+                });
+                budget = BUDGET;
+                regs[10] = memory.top(frames.len());
+                skip = i64::from(insn.imm);
+            }
+            EXIT_CODE => {
+                let Some(frame) = frames.pop() else {
+                    return Ok(regs[0]);
+                };
+                regs[6..10].copy_from_slice(&frame.saved);
+                budget = frame.budget;
+                regs[10] = memory.top(frames.len());
+                at = frame.back;
+                continue;
+            }
+            code => match code & 7 {
+                class @ (ALU | ALU64) => {
+                    let width = if class == ALU { Width::W32 } else { Width::W64 };
+                    regs[dst] =
+                        arithmetic::result(insn, width, regs[dst], operand).ok_or(unknown)?;
+                }
+                class @ (JMP | JMP32) => {
+                    let width = if class == JMP32 {
+                        Width::W32
+                    } else {
+                        Width::W64
+                    };
+                    let cond = Cond::of(code).ok_or(unknown)?;
+                    let taken = decide(cond, width, regs[dst], operand);
+                    seen(at, taken);
+                    if taken {
+                        skip = i64::from(insn.off);
+                    }
+                }
+                LDX if matches!(code & 0xe0, MEM | MEMSX) => {
+                    let size = insn.size().bytes() as usize;
+                    let from = regs[src].wrapping_add_signed(i64::from(insn.off));
+                    let value = memory.load(from, size).ok_or(Fault::Access(at))?;
+                    let unused = 64 - 8 * size as u32;
+                    regs[dst] = match code & 0xe0 {
+                        MEMSX => ((value << unused) as i64 >> unused) as u64,
+                        _ => value,
+                    };
+                }
+                class @ (ST | STX) if code & 0xe0 == MEM => {
+                    let size = insn.size().bytes() as usize;
+                    let to = regs[dst].wrapping_add_signed(i64::from(insn.off));
+                    let value = if class == STX {
+                        regs[src]
+                    } else {
+                        i64::from(insn.imm) as u64
+                    };
+                    memory.store(to, size, value).ok_or(Fault::Access(at))?;
+                }
+                _ => return Err(unknown),
+            },
+        }
+        let next = at as i64 + 1 + skip;
+        at = usize::try_from(next).map_err(|_| Fault::Outside(next))?;
+    }
+    Err(Fault::Endless)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bpf::insn::Size::{B, DW, H, W};
+    use crate::bpf::insn::Width::{W32, W64};
+    use crate::bpf::insn::{
+        alu_imm, alu_reg, branch, branch_reg, call, call_rel, exit, gotol, ja, jmp, ld_imm64, ldsx,
+        ldx, may_goto, mov, mov_reg, st, stx, Op,
+    };
+    use crate::bpf::skb::{DATA, DATA_END, LEN, MARK};
+
+    fn on(insns: &[Insn], input: &Input) -> Result<u64, Fault> {
+        run(insns, input, holds, |_, _| {})
+    }
+
+    fn of(insns: &[Insn]) -> Result<u64, Fault> {
+        on(insns, &Input::default())
+    }
+
+    #[test]
+    fn jumps_forward_and_back() {
+        // 3 + 2 + 1, by a loop that is entered in the middle.
+        let insns = [
+            mov(0, 0),
+            mov(1, 3),
+            ja(1),
+            alu_imm(W64, Op::Sub, 1, 1),
+            alu_reg(W64, Op::Add, 0, 1),
+            branch(W64, Cond::Ne, 1, 1).with_off(-3),
+            gotol(1),
+            mov(0, 0),
+            exit(),
+        ];
+        let mut seen = Vec::new();
+        let result = run(&insns, &Input::default(), holds, |at, taken| {
+            seen.push((at, taken));
+        });
+        assert_eq!(result, Ok(6));
+        assert_eq!(seen, [(5, true), (5, true), (5, false)]);
+        let back = [gotol(1), exit(), mov(0, 9), gotol(-3)];
+        assert_eq!(of(&back), Ok(9));
+    }
+
+    #[test]
+    fn operands_are_numbers_and_registers() {
+        // A number is extended by its sign; of a 32-bit comparison the upper half does not count.
+        let [low, high] = ld_imm64(1, 0xffff_ffff);
+        let taken = |insn: Insn| of(&[low, high, mov(2, -1), mov(0, 1), insn, mov(0, 0), exit()]);
+        assert_eq!(taken(branch(W64, Cond::Eq, 1, -1).with_off(1)), Ok(0));
+        assert_eq!(taken(branch(W32, Cond::Eq, 1, -1).with_off(1)), Ok(1));
+        assert_eq!(taken(branch_reg(W64, Cond::Eq, 1, 2).with_off(1)), Ok(0));
+        assert_eq!(taken(branch_reg(W32, Cond::Eq, 1, 2).with_off(1)), Ok(1));
+    }
+
+    #[test]
+    fn functions_have_their_own_registers_and_stack() {
+        let insns = [
+            mov(6, 5),
+            st(DW, 10, -8, 7),
+            mov(1, 40),
+            call_rel(4),
+            ldx(DW, 2, 10, -8),
+            alu_reg(W64, Op::Add, 0, 2),
+            alu_reg(W64, Op::Add, 0, 6),
+            exit(),
+            mov(6, 0),
+            st(DW, 10, -8, 0),
+            mov_reg(0, 1),
+            exit(),
+        ];
+        assert_eq!(of(&insns), Ok(52));
+        assert_eq!(of(&[call_rel(-1)]), Err(Fault::TooDeep));
+    }
+
+    #[test]
+    fn memory_of_each_size() {
+        let insns = |load| [st(DW, 10, -16, -2), st(W, 10, -16, 0x80), load, exit()];
+        assert_eq!(of(&insns(ldx(B, 0, 10, -16))), Ok(0x80));
+        assert_eq!(of(&insns(ldsx(B, 0, 10, -16))), Ok(-128i64 as u64));
+        assert_eq!(of(&insns(ldx(H, 0, 10, -12))), Ok(0xffff));
+        assert_eq!(of(&insns(ldx(DW, 0, 10, -16))), Ok(0xffff_ffff_0000_0080));
+        assert_eq!(of(&insns(ldx(DW, 0, 10, -4))), Err(Fault::Access(2)));
+        let insns = [mov(1, 0x1234), stx(B, 10, -1, 1), ldx(B, 0, 10, -1), exit()];
+        assert_eq!(of(&insns), Ok(0x34));
+        assert_eq!(of(&[stx(W, 1, MARK, 1)]), Err(Fault::Access(0)));
+    }
+
+    #[test]
+    fn context_and_packet() {
+        let input = Input {
+            context: Context::skb(&[(MARK, 0x8765_4321), (LEN, 3)]),
+            packet: vec![1, 2, 3],
+        };
+        assert_eq!(on(&[ldx(W, 0, 1, MARK), exit()], &input), Ok(0x8765_4321));
+        assert_eq!(on(&[ldx(B, 0, 1, MARK + 1), exit()], &input), Ok(0x43));
+        assert_eq!(on(&[ldx(H, 0, 1, MARK + 2), exit()], &input), Ok(0x8765));
+        assert_eq!(on(&[ldx(W, 0, 1, 4)], &input), Err(Fault::Access(0)));
+        let length = [
+            ldx(W, 0, 1, DATA_END),
+            ldx(W, 2, 1, DATA),
+            alu_reg(W64, Op::Sub, 0, 2),
+            exit(),
+        ];
+        assert_eq!(on(&length, &input), Ok(3));
+        let byte = |off| [ldx(W, 2, 1, DATA), ldx(B, 0, 2, off), exit()];
+        assert_eq!(on(&byte(2), &input), Ok(3));
+        assert_eq!(on(&byte(3), &input), Err(Fault::Access(1)));
+    }
+
+    #[test]
+    fn may_goto_falls_through_until_its_budget_is_gone() {
+        let insns = [
+            mov(0, 0),
+            may_goto(2),
+            alu_imm(W64, Op::Add, 0, 1),
+            ja(-3),
+            exit(),
+        ];
+        // The budget outlasts what a program may run for here.
+        assert_eq!(of(&insns), Err(Fault::Endless));
+        let short = [mov(0, 1), may_goto(1), mov(0, 2), exit()];
+        assert_eq!(of(&short), Ok(2));
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        assert_eq!(of(&[call(1)]), Err(Fault::Unknown(0)));
+        assert_eq!(of(&[ja(5)]), Err(Fault::Outside(6)));
+        assert_eq!(of(&[ja(-5)]), Err(Fault::Outside(-4)));
+        assert_eq!(of(&[Insn::new(0x2f, 11, 0, 0, 0)]), Err(Fault::Unknown(0)));
+        assert_eq!(of(&[ja(-1)]), Err(Fault::Endless));
+    }
+
+    #[test]
+    fn a_wrong_condition_shows() {
+        fn wrong(cond: Cond, width: Width, left: u64, right: u64) -> bool {
+            holds(cond, width, left, right) != (cond == Cond::Set)
+        }
+        let insns = [mov(0, 1), jmp(Cond::Set, 0, 1, 1), mov(0, 2), exit()];
+        let input = Input::default();
+        assert_eq!(run(&insns, &input, holds, |_, _| {}), Ok(1));
+        assert_eq!(run(&insns, &input, wrong, |_, _| {}), Ok(2));
+    }
+}
