@@ -14,8 +14,9 @@ const REACH: usize = 32_767;
 const WRITTEN: usize = 31_500;
 /// As far as a jump leads at most.
 const FURTHEST: usize = 80_000;
-/// As far as a jump leads at most if there are to be few edits.
-const FEW: usize = 36_000;
+/// The same if there are to be few edits.
+const WRITTEN_FEW: usize = 32_300;
+const FURTHEST_FEW: usize = 33_500;
 
 /// How far jumps of a program lead.
 #[derive(Clone, Copy)]
@@ -36,17 +37,15 @@ pub fn draw(rng: &mut Rng, how: Rewriting, few_edits: bool) -> Vec<Plan> {
         _ => Lengths::Beyond,
     };
     let two = rng.percent(30);
+    // Of two functions one has long jumps, or both have.
+    let one_is_short = few_edits || rng.percent(67);
     let program = Drawn {
         how,
         lengths,
         few_edits,
     };
-    // Of two functions one has long jumps, or both have.
-    let (main_is_short, sub_is_short) = match (two, rng.below(3)) {
-        (true, 0) => (true, false),
-        (true, 1) => (false, true),
-        _ => (false, false),
-    };
+    let main_is_short = two && one_is_short && rng.percent(50);
+    let sub_is_short = two && one_is_short && !main_is_short;
     let call = two.then(|| rng.percent(50));
     let mut plans = vec![function(rng, program, true, main_is_short, call)];
     if two {
@@ -78,13 +77,13 @@ fn function(rng: &mut Rng, program: Drawn, main: bool, short: bool, call: Option
         _ => Filler::Divisions,
     };
     let growth = filler.growth(how);
-    // Filler that does not grow is between what does.
+    let written = if few_edits { WRITTEN_FEW } else { WRITTEN };
     let most = WRITTEN * growth / 100 / 100 * 95;
-    let most = most.min(if few_edits { FEW } else { FURTHEST });
+    let most = most.min(if few_edits { FURTHEST_FEW } else { FURTHEST });
     let mut longs = if short {
         Vec::new()
     } else {
-        jumps(rng, lengths, main, most)
+        jumps(rng, program, main, most)
     };
     let head = match rng.below(4) {
         0 if short => Head::Plain,
@@ -103,7 +102,7 @@ fn function(rng: &mut Rng, program: Drawn, main: bool, short: bool, call: Option
     let longest = longs.iter().map(|long| long.from + long.span).max();
     let longest = longest.unwrap_or(0).max(head_span) * 100;
     // Short programs are verified sooner.
-    let least = (longest / WRITTEN).clamp(101, growth);
+    let least = (longest / written).clamp(101, growth);
     let mean = match rng.below(10) {
         _ if few_edits => least,
         0..=8 => growth,
@@ -133,17 +132,18 @@ fn span(rng: &mut Rng, lengths: Lengths, most: usize) -> usize {
     near.min(most)
 }
 
-fn jumps(rng: &mut Rng, lengths: Lengths, main: bool, most: usize) -> Vec<Long> {
+fn jumps(rng: &mut Rng, program: Drawn, main: bool, most: usize) -> Vec<Long> {
+    let few_edits = program.few_edits;
     let long = |rng: &mut Rng, from, way| Long {
         from,
-        span: span(rng, lengths, most),
+        span: span(rng, program.lengths, most),
         kind: Kind::draw(rng),
         way,
     };
     match rng.below(10) {
         // Each is over the start of the next: what one grows by is what another needs.
         0..=3 => {
-            let step = rng.range(20, 400) as usize;
+            let step = rng.range(20, if few_edits { 40 } else { 400 }) as usize;
             let count = 3 + rng.below(10);
             let chain = |at| long(rng, at * step, Way::Forward);
             (0..count).map(chain).collect()
@@ -171,7 +171,7 @@ fn jumps(rng: &mut Rng, lengths: Lengths, main: bool, most: usize) -> Vec<Long> 
             };
             let mut longs = vec![long(rng, 0, way)];
             for _ in 0..rng.below(3) {
-                let from = rng.below(30_000);
+                let from = rng.below(if few_edits { 500 } else { 30_000 });
                 longs.push(long(rng, from, Way::Forward));
             }
             longs
@@ -179,7 +179,7 @@ fn jumps(rng: &mut Rng, lengths: Lengths, main: bool, most: usize) -> Vec<Long> 
         _ => {
             let mut longs = vec![long(rng, 0, Way::Forward)];
             for _ in 0..rng.below(3) {
-                let from = rng.below(20_000);
+                let from = rng.below(if few_edits { 500 } else { 20_000 });
                 longs.push(long(rng, from, Way::Forward));
             }
             longs
