@@ -79,6 +79,9 @@ pub struct FamilyArgs {
     /// Loads a row, mode and variant [default: 3, above 45 000 one]
     #[arg(long)]
     pub rounds: Option<usize>,
+    /// Expect a wrong decision of a policy on purpose: the command must then fail
+    #[arg(long)]
+    pub plant: bool,
     /// Say which families there are
     #[arg(long)]
     pub list: bool,

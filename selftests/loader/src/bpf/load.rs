@@ -40,6 +40,11 @@ struct LoadAttr {
     attach_btf_id: u32,
 }
 
+/// What the verifier says of a jump that does not fit.
+const TOO_FAR: &str = "cannot be patched due to 16-bit range";
+/// An error number that libc does not have, as it is the kernel's own.
+const ENOTSUPP: i32 = 524;
+
 /// Log levels: the way through the program (`BPF_LOG_LEVEL1`), and statistics and errors alone
 /// (`BPF_LOG_STATS`).
 const LOG_WAY: u32 = 1;
@@ -74,6 +79,17 @@ pub fn refusal(spec: &Spec) -> Option<String> {
         .lines()
         .rfind(|line| !line.is_empty() && !line.starts_with("processed "));
     headline.or(last).map(str::to_owned)
+}
+
+/// Was a program refused as a jump does not fit once it is rewritten?
+///
+/// Of a jump that blinding itself makes too long, the verifier says nothing. The program is then not
+/// compiled, and a kernel without an interpreter does not take it.
+pub fn is_too_far(err: &io::Error, reason: &str) -> bool {
+    match err.raw_os_error() {
+        Some(libc::ENOMEM) => reason.contains(TOO_FAR),
+        errno => errno == Some(ENOTSUPP),
+    }
 }
 
 /// What the verifier says about a program.

@@ -3,7 +3,7 @@
 //! Random programs that the verifier accepts, nearly all of them, and that use everything that is
 //! rewritten. The same seed and number give the same program.
 
-mod asm;
+pub mod asm;
 mod body;
 pub mod far;
 mod fields;

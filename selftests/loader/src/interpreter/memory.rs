@@ -22,10 +22,20 @@ pub struct Input {
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     bytes: Vec<Option<u8>>,
+    /// Offsets of what become pointers to the start and to the end of the packet.
     data: Option<(i16, i16)>,
 }
 
 impl Context {
+    /// A `struct xdp_md`, of which only the packet is known.
+    #[cfg(test)]
+    pub fn xdp() -> Self {
+        Self {
+            bytes: Vec::new(),
+            data: Some((0, 4)),
+        }
+    }
+
     /// A `struct __sk_buff` of which words are known, by their offsets.
     pub fn skb(words: &[(i16, u32)]) -> Self {
         let mut bytes = vec![None; skb::SIZE];

@@ -11,15 +11,18 @@ mod shrinking;
 mod table;
 
 use std::io;
+use std::os::fd::AsFd;
 
 use serde_json::{json, Map, Value};
 
 use crate::args::FamilyArgs;
-use crate::bpf::Detail;
+use crate::bpf::{self, Detail};
 use crate::kernel::jit;
-use crate::kernel::mode::Switch;
+use crate::kernel::mode::{Mode, Switch};
 use crate::out;
 use crate::suites::measure::{self, Plan};
+use policy::Check;
+use program::Program;
 use table::{Family, FAMILIES};
 
 /// Runs the command; true when every row is as it should be.
@@ -78,7 +81,7 @@ fn row(switch: &mut Switch, family: &Family, n: usize, has_jit: bool, args: &Fam
             json.insert("skipped".into(), json!(reason));
             true
         }
-        None => measured(switch, family, n, both, args.rounds, &mut json).unwrap_or_else(|err| {
+        None => measured(switch, family, n, both, args, &mut json).unwrap_or_else(|err| {
             json.insert("error".into(), json!(err.to_string()));
             false
         }),
@@ -98,15 +101,18 @@ fn measured(
     family: &Family,
     n: usize,
     both: bool,
-    rounds: Option<usize>,
+    args: &FamilyArgs,
     json: &mut Map<String, Value>,
 ) -> io::Result<bool> {
-    let rounds = rounds.unwrap_or(if n > 45_000 { 1 } else { 3 }).max(1);
+    let rounds = args.rounds.unwrap_or(if n > 45_000 { 1 } else { 3 }).max(1);
     let modes = switch.modes_for(both);
     let names: Vec<_> = modes.iter().map(|mode| mode.name()).collect();
     let (name, names) = (family.name, names.join(", "));
     out::progress(&format!("{name}: N={n}, {rounds} rounds of {names}, twin"));
-    let program = (family.make)(n)?;
+    let mut program = (family.make)(n)?;
+    if let (Some(check), true) = (&mut program.check, args.plant) {
+        check.plant();
+    }
     let plan = Plan {
         modes,
         rounds,
@@ -128,10 +134,53 @@ fn measured(
     }
     let row = measure::run(switch, &program.spec, &plan)?;
     let refused = row.json.get("errors").map(Value::to_string);
-    let good = row.loaded && row.identical != Some(false) && row.rewritten && !row.missed();
+    let mut good = row.loaded && row.identical != Some(false) && row.rewritten && !row.missed();
+    let too_far = n >= family.too_far && row.too_far();
     json.extend(row.json);
+    if let Some(check) = &program.check {
+        let decided = decides(switch, check, &program, modes)?;
+        match decided {
+            Ok(count) => json.insert("packets".into(), json!(count)),
+            Err(how) => {
+                good = false;
+                json.insert("wrong".into(), json!(how))
+            }
+        };
+    }
+    if too_far {
+        json.insert("too_far".into(), json!(true));
+        return Ok(!json.contains_key("wrong"));
+    }
     if let Some(refused) = refused {
         json.insert("error".into(), json!(refused));
     }
     Ok(good)
+}
+
+/// Runs the program and its twin, as each mode makes them, on packets: how many, or the first wrong decision.
+/// A program that is refused is not run.
+///
+/// # Errors
+///
+/// A mode that cannot be set, a program that does not run.
+fn decides(
+    switch: &mut Switch,
+    check: &Check,
+    program: &Program,
+    modes: &[Mode],
+) -> io::Result<Result<usize, String>> {
+    let mut count = 0;
+    for &mode in modes {
+        switch.set(mode)?;
+        for spec in [&program.spec, &program.twin] {
+            let Ok((prog, _)) = bpf::load(spec) else {
+                continue;
+            };
+            match check.run(prog.as_fd())? {
+                Ok(packets) => count += packets,
+                Err(how) => return Ok(Err(format!("{} in mode {mode}: {how}", spec.name))),
+            }
+        }
+    }
+    Ok(Ok(count))
 }

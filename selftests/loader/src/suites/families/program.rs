@@ -4,6 +4,7 @@
 
 use libbpf_sys::BPF_PROG_TYPE_SOCKET_FILTER;
 
+use super::policy::Check;
 use crate::bpf::btf::Btf;
 use crate::bpf::insn::{exit, mov, Insn};
 use crate::bpf::Spec;
@@ -15,6 +16,8 @@ pub struct Program {
     pub twin: Spec,
     /// What the program's descriptor is of: it lives as long.
     pub btf: Option<Btf>,
+    /// What the program has to do, if it can be run.
+    pub check: Option<Check>,
 }
 
 impl Program {
@@ -24,6 +27,7 @@ impl Program {
             spec,
             twin,
             btf: None,
+            check: None,
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Family {
     /// The largest number for mode stock when the user does not say.
     pub stock_max: usize,
     pub needs_jit: bool,
+    /// From this number on, jumps do not fit: that the program is refused is no failure.
+    pub too_far: usize,
     pub make: fn(usize) -> io::Result<Program>,
 }
 
@@ -34,11 +36,12 @@ const PLAIN: Family = Family {
     most: MOST,
     stock_max: 5_000,
     needs_jit: false,
+    too_far: usize::MAX,
     make: growing::context,
 };
 
 /// In the order in which they are loaded.
-pub const FAMILIES: [Family; 12] = [
+pub const FAMILIES: [Family; 13] = [
     PLAIN,
     Family {
         name: "divmod",
@@ -122,5 +125,16 @@ pub const FAMILIES: [Family; 12] = [
         stock_max: 1_000,
         needs_jit: true,
         make: policy::policy,
+        ..PLAIN
+    },
+    Family {
+        name: "policy_direct",
+        what: "the same with verdicts that rules share, of 10 000 rules too far away; the twin is not blinded",
+        n: &[100, 1_000, 10_000],
+        most: 10_000,
+        stock_max: 1_000,
+        needs_jit: true,
+        too_far: 10_000,
+        make: policy::policy_direct,
     },
 ];

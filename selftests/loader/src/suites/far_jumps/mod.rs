@@ -31,12 +31,6 @@ use crate::suites::clock;
 use coverage::Coverage;
 use tally::{Fate, Tally};
 
-/// What the verifier says of a jump that does not fit.
-const TOO_FAR: &str = "cannot be patched due to 16-bit range";
-/// `ENOTSUPP` of the kernel, which libc does not have: there is no JIT to run the program, as it was not
-/// blinded, and no interpreter.
-const ENOTSUPP: i32 = 524;
-
 /// The settings of the command, of the kernel and its own.
 struct Suite {
     how: Rewriting,
@@ -188,7 +182,7 @@ impl Suite {
             let took = began.elapsed();
             let fate = match loaded {
                 Ok((prog, _)) => self.ran(&prog, &program, &runs, &expected, tally)?,
-                Err(err) => self.refused(&err, &said),
+                Err(err) => refused(&err, &said),
             };
             if args.only.is_some() || matches!(fate, Fate::Refused(_) | Fate::Different(_)) {
                 let (seed, insns) = (self.seed, spec.insns.len());
@@ -203,18 +197,6 @@ impl Suite {
             tally.loaded(mode, &program, &fate, took, &said);
         }
         Ok(())
-    }
-
-    fn refused(&self, err: &io::Error, said: &str) -> Fate {
-        let errno = err.raw_os_error().unwrap_or_default();
-        let too_far = said.contains(TOO_FAR) && errno == libc::ENOMEM;
-        // A jump that blinding itself makes too long, of which stock says nothing.
-        let not_blinded = self.how.blinded && errno == ENOTSUPP;
-        if too_far || not_blinded {
-            Fate::TooFar
-        } else {
-            Fate::Refused(err.to_string())
-        }
     }
 
     /// Runs a program on all inputs.
@@ -250,6 +232,14 @@ impl Suite {
             )));
         }
         Ok(fate)
+    }
+}
+
+fn refused(err: &io::Error, said: &str) -> Fate {
+    if bpf::is_too_far(err, said) {
+        Fate::TooFar
+    } else {
+        Fate::Refused(err.to_string())
     }
 }
 

@@ -29,12 +29,22 @@ pub struct Row {
     pub edits: Option<u64>,
     /// Median load time of each mode in ns, in the order of the plan.
     pub medians: Vec<(Mode, u64)>,
+    /// Modes that refused the program, and why.
+    refused: Vec<(Mode, io::Error, Option<String>)>,
 }
 
 impl Row {
     /// Was the program rewritten, but in patcher mode not by the patcher?
     pub fn missed(&self) -> bool {
         self.rewritten && self.edits == Some(0)
+    }
+
+    /// Was the program refused, and each time as a jump did not fit?
+    pub fn too_far(&self) -> bool {
+        let too_far = |(_, err, reason): &(Mode, io::Error, Option<String>)| {
+            bpf::is_too_far(err, reason.as_deref().unwrap_or_default())
+        };
+        !self.refused.is_empty() && self.refused.iter().all(too_far)
     }
 }
 
@@ -58,12 +68,16 @@ pub fn summarise(
     );
     row.insert("loaded".into(), json!(loaded));
 
-    for (mode, err) in &errors {
+    let refused = errors
+        .into_iter()
+        .map(|(mode, err)| (mode, err, bpf::refusal(spec)));
+    let refused: Vec<_> = refused.collect();
+    for (mode, err, reason) in &refused {
         let error = json!({
             "mode": mode.name(),
             "errno": err.raw_os_error(),
             "text": err.to_string(),
-            "reason": bpf::refusal(spec),
+            "reason": reason,
         });
         row.entry("errors")
             .or_insert_with(|| json!([]))
@@ -116,6 +130,7 @@ pub fn summarise(
         rewritten,
         edits,
         medians,
+        refused,
     }
 }
 
