@@ -12,6 +12,7 @@
 #   BPF_PATCHER_CACHE=<dir>    where everything heavy is kept
 #   JOBS=<n>                   parallel jobs
 #   SESSIONS=<n> SEED=<n>      for `make kunit`: random sessions to compare with stock
+#   COUNT=<n> WHERE=<place>    for `make far-jumps`: programs in each place; um, vm or blinded, all if not set
 #   TIME=<s, or 30m, 2h>       for `make fuzz`
 #   PARTS='<part>...'          for `make bench`: only these of programs, blinded, families, time, memory, engine
 #   MAX=<n>                    for `make bench`: the largest number of edits, 195000 if not set; up to 999000
@@ -26,8 +27,10 @@ override CMD := $(value CMD)
 KIND ?= vm
 MODE ?=
 PARTS ?=
+WHERE ?=
 BASE ?=
 export MAX MACHINES ACCEL
+export COUNT FAR
 export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME CMD MODE ONLY
 
 # Scripts end when make is killed.
@@ -66,6 +69,10 @@ kunit: ## the engine's KUnit suites in the User-mode Linux kernel
 .PHONY: planted
 planted: ## plant a fault in each part of the engine, one at a time: mode verify has to notice it
 	$(RUN) scripts/run/planted.sh
+
+.PHONY: far-jumps
+far-jumps: ## random programs of long jumps, run in User-mode Linux and compiled in a virtual machine; COUNT=, WHERE='um vm blinded'
+	$(RUN) scripts/run/far-jumps.sh $(WHERE)
 
 .PHONY: fuzz
 fuzz: ## libFuzzer on the engine, on the host, against a naive model; TIME=60, 30m or 2h
