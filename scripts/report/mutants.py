@@ -17,8 +17,8 @@ class Unusable(Exception):
 
 
 def key(mutant):
-    """A mutant without directory, line and column: these change with every edit of the file."""
-    return re.sub(r"^\S*?([a-z_]+\.rs):\d+:\d+: ", r"\1: ", mutant)
+    """A mutant with its file in the engine, without line and column: these change with every edit of the file."""
+    return re.sub(r"^(?:\S*/engine/)?(\S+\.rs):\d+:\d+: ", r"\1: ", mutant)
 
 
 def read_allowed(text, files):

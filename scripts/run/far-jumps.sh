@@ -2,23 +2,26 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # far-jumps.sh [WHERE...]: loads random programs of long jumps, runs them, and compares what they return
-# with what the loader's own interpreter makes of them. WHERE is um (User-mode Linux, where the kernel
+# with what the loader's own interpreter makes of them. And, on the host, has the engine do random sessions
+# with jumps of 8 bits, of which many are too far, as the naive model does. WHERE is host, um (User-mode Linux, where the kernel
 # interprets them), vm (a virtual machine, where they are compiled) or blinded (there, with constants
-# blinded); all three if there is none.
+# blinded); all if there is none.
 #
-# COUNT  2000 programs in each place. One takes some 50 ms in um and 700 ms in an emulated machine
+# COUNT  2000 programs in each place; on the host 1 000 times as many cases. A program takes some 50 ms in um and 700 ms in an emulated machine
 # SEED   1: the same seed gives the same programs
 # FAR    any, refused or loaded: what has to come of programs with a jump that is too far
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"
+# shellcheck source=scripts/lib/engine-on-host.sh
+source "$(dirname "$0")/../lib/engine-on-host.sh"
 
 count=${COUNT:-2000} seed=${SEED:-1} far=${FAR:-any}
 [[ $count =~ ^[1-9][0-9]*$ ]] || die "COUNT=$count is no number"
 [[ $seed =~ ^[0-9]+$ ]] || die "SEED=$seed is no number"
 [[ $far =~ ^(any|refused|loaded)$ ]] || die "FAR=$far is none of any, refused and loaded"
 places=("$@")
-((${#places[@]})) || places=(um vm blinded)
+((${#places[@]})) || places=(host um vm blinded)
 args=(far-jumps --seed "$seed" --count "$count" --far "$far" --every 500)
 
 # in_vm NAME HARDEN: the programs in a virtual machine.
@@ -33,16 +36,32 @@ in_vm() {
 	return "$status"
 }
 
+# Random cases on the host, against the naive model.
+on_host() {
+	local out
+	host_prepare
+	cd "$HOST_CRATE"
+	out=$(host_cargo test env RANDOM_CASES=$((count * 1000)) GLIBC_TUNABLES="$HOST_MALLOC" cargo test --locked --release \
+		--features short_reach --lib -- --nocapture cases::random 2>&1 | tee "$(log_path far-jumps-host)") ||
+		die "engine and model differ; log: $(log_path far-jumps-host)"
+	[[ $out =~ sessions:\ ([0-9]+).*too_far:\ ([0-9]+).*relaxed:\ ([0-9]+),\ jumps:\ ([0-9]+) ]] || die "no tally in $(log_path far-jumps-host)"
+	echo "host: ${BASH_REMATCH[1]} sessions, ${BASH_REMATCH[2]} with a jump too far, of these ${BASH_REMATCH[3]} relaxed, ${BASH_REMATCH[4]} far jumps made"
+}
+
 for place in "${places[@]}"; do
 	name=far-jumps-$place status=0
 	case $place in
+	host)
+		on_host
+		continue
+		;;
 	um)
 		boot_prepare um
 		UML_TIMEOUT=${UML_TIMEOUT:-$((count + 600))} boot_loader um "$name" "${args[@]}" || status=$?
 		;;
 	vm) in_vm "$name" 0 || status=$? ;;
 	blinded) in_vm "$name" 2 || status=$? ;;
-	*) die "'$place' is none of um, vm and blinded" ;;
+	*) die "'$place' is none of host, um, vm and blinded" ;;
 	esac
 	((status == 0)) || die "$place: a program is not as it should be (status $status); log: $(log_path "$name")"
 	echo "$place: $(json_number "$name" programs) programs of long jumps, $(json_number "$name" with_far_jumps) with far ones," \

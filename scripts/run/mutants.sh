@@ -4,7 +4,7 @@
 # mutants.sh [FILE...]: changes the engine in every small way that cargo-mutants knows, one at a time,
 # and runs the host's tests on each. Fails if the tests pass for a change that
 # selftests/host/mutants.allow does not list, or fail for one that it lists. FILE is one of
-# rust/engine/, such as layout.rs.
+# rust/engine/, such as layout.rs or relax/form.rs.
 
 # shellcheck source=scripts/lib/engine-on-host.sh
 source "$(dirname "$0")/../lib/engine-on-host.sh"
@@ -13,13 +13,13 @@ allow=$HOST_CRATE/mutants.allow
 
 dispatch_step "$@"
 
-engine=$(cd "$TOP/rust/engine" && ls -- *.rs)
+engine=$(cd "$TOP/rust/engine" && find . -name '*.rs' -printf '%P\n' | sort)
 files=()
 for file in "$@"; do
 	grep -qxF "$file" <<<"$engine" || die "'$file' is no file of the engine; there are: ${engine//$'\n'/ }"
 	files+=(--file "src/rust/engine/$file")
 done
-((${#files[@]})) || files=(--file 'src/rust/engine/*.rs')
+((${#files[@]})) || files=(--file 'src/rust/engine/**/*.rs')
 
 host_prepare
 mutants=$(cargo_tool cargo-mutants 27.1.0)

@@ -14,6 +14,7 @@ use crate::bpf::insn::Size::W;
 use crate::bpf::insn::{exit, ja, jmp, ldx, may_goto, mov, Cond, Insn};
 use crate::bpf::skb::{IFINDEX, LEN};
 use crate::bpf::{self, Spec};
+use crate::kernel::far_jumps::Refused;
 use crate::kernel::mode::{Mode, Switch};
 use crate::out;
 pub use killed::victim;
@@ -96,9 +97,11 @@ fn quick(switch: &mut Switch) -> io::Result<bool> {
     Ok(good)
 }
 
-/// Loads a program with a jump that no longer fits; true if every mode refuses it with the same words.
+/// Loads a program with a jump that no longer fits; true if every mode refuses it with the same words,
+/// and mode patcher loads it once it may make the jump longer.
 fn refused(switch: &mut Switch) -> io::Result<bool> {
     let spec = far_jump();
+    let refused = Refused::now()?;
     let mut said = Vec::new();
     for &mode in switch.modes() {
         switch.set(mode)?;
@@ -109,7 +112,17 @@ fn refused(switch: &mut Switch) -> io::Result<bool> {
     }
     let right = said.iter().all(|s| *s == said[0])
         && said[0].1.contains("cannot be patched due to 16-bit range");
-    Ok(right)
+    drop(refused);
+    if !switch.has_patcher() {
+        return Ok(right);
+    }
+    switch.set(Mode::Patcher)?;
+    let loads = bpf::load(&spec);
+    out::progress(&format!(
+        "far_jump if it may be relaxed: {:?}",
+        loads.as_ref().err()
+    ));
+    Ok(right && loads.is_ok())
 }
 
 /// Runs the command; true if all is as it should be.
