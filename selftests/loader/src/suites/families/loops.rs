@@ -4,13 +4,17 @@
 
 use std::io;
 
-use libbpf_sys::{BPF_FUNC_get_prandom_u32, BPF_FUNC_loop};
+use libbpf_sys::{BPF_FUNC_get_prandom_u32, BPF_FUNC_loop, BPF_PROG_TYPE_SOCKET_FILTER};
 
 use super::program::{blocks, pair, Program};
 use crate::bpf::btf::Btf;
 use crate::bpf::insn::Size::W;
-use crate::bpf::insn::{call, exit, ja, jmp, ld_func, ldx, may_goto, mov, Cond};
-use crate::bpf::skb::LEN;
+use crate::bpf::insn::Width::W64;
+use crate::bpf::insn::{
+    alu_imm, call, exit, gotol, ja, jmp, ld_func, ldx, may_goto, mov, Cond, Op,
+};
+use crate::bpf::skb::{IFINDEX, LEN};
+use crate::bpf::Spec;
 
 /// The verifier takes the jump first. Here that is the end of the program, so only one other way is left.
 pub fn may_gotos(n: usize) -> io::Result<Program> {
@@ -48,4 +52,36 @@ pub fn bpf_loops(n: usize) -> io::Result<Program> {
     spec.func_info = Btf::func_info(&[(0, false), (callback, false)]);
     program.btf = Some(btf);
     Ok(program)
+}
+
+/// Loads between a jump and its error exit: as written it reaches, rewritten it does not.
+const BLOCK: usize = 30_000;
+
+/// Rounds of a loop over `n` context loads. Each block begins with a jump to an error exit behind it, if
+/// `is_long`.
+fn rounds(name: &str, n: usize, is_long: bool) -> Spec {
+    let mut insns = vec![ldx(W, 8, 1, LEN), mov(7, 0)];
+    let head = insns.len();
+    let loads = vec![ldx(W, 0, 1, IFINDEX); n];
+    for (block, number) in loads.chunks(BLOCK).zip(0..) {
+        if is_long {
+            insns.push(jmp(Cond::Eq, 8, number, block.len() as i16 + 1));
+        }
+        insns.extend(block);
+        if is_long {
+            insns.extend([ja(2), mov(0, 1), exit()]);
+        }
+    }
+    insns.extend([alu_imm(W64, Op::Add, 7, 1), jmp(Cond::Ge, 7, 2, 1)]);
+    insns.push(gotol(head as i32 - insns.len() as i32 - 1));
+    insns.extend([mov(0, 0), exit()]);
+    Spec::new(BPF_PROG_TYPE_SOCKET_FILTER, name, insns)
+}
+
+/// A loop with jumps that are too far once the loads have grown.
+pub fn far_jumps(n: usize) -> io::Result<Program> {
+    Ok(Program::new(
+        rounds("far_jumps", n, true),
+        rounds("twin", n, false),
+    ))
 }

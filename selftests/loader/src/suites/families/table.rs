@@ -41,7 +41,7 @@ const PLAIN: Family = Family {
 };
 
 /// In the order in which they are loaded.
-pub const FAMILIES: [Family; 13] = [
+pub const FAMILIES: [Family; 14] = [
     PLAIN,
     Family {
         name: "divmod",
@@ -114,6 +114,16 @@ pub const FAMILIES: [Family; 13] = [
         name: "zext",
         what: "32-bit insns with a random upper half (BPF_F_TEST_RND_HI32)",
         make: growing::upper_half,
+        ..PLAIN
+    },
+    Family {
+        name: "far_jumps",
+        what: "context loads in a loop of two rounds, with jumps over 30 000 of them; the twin has no such jumps",
+        n: &[30_000, 195_000, 490_000],
+        most: 490_000,
+        // It refuses them.
+        stock_max: 0,
+        make: loops::far_jumps,
         ..PLAIN
     },
     Family {
