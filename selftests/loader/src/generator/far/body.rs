@@ -140,8 +140,9 @@ impl<'a> Body<'a> {
         ]
     }
 
-    /// A label at `at`, if nothing is there yet. What is around it shows if a jump leads elsewhere.
-    pub fn land(&mut self, label: Label, at: usize) {
+    /// A label at `at`, or behind what is there already: says where. What is around it shows if a jump leads
+    /// elsewhere.
+    pub fn land(&mut self, label: Label, at: usize) -> usize {
         let mix = self.mixture();
         self.fill(at.saturating_sub(self.length(&mix)));
         self.emit(&mix);
@@ -150,7 +151,9 @@ impl<'a> Body<'a> {
         self.emit(&[ja(0), ja(0)]);
         self.fill(at);
         self.code.place(label);
+        let at = self.at;
         self.mix();
+        at
     }
 
     /// Filler up to `at`.
@@ -214,7 +217,8 @@ impl<'a> Body<'a> {
             0 | 1 => alu_reg(W64, self.rng.pick(&[Op::Add, Op::Sub, Op::Xor]), HASH, src),
             2 => alu_reg(width, op, dst, src),
             3 => {
-                let shift = self.rng.pick(&[Op::Lsh, Op::Rsh, Op::Arsh]);
+                // Not one that keeps the sign: the verifier follows what may be 0 or -1 each way.
+                let shift = self.rng.pick(&[Op::Lsh, Op::Rsh]);
                 alu_imm(width, shift, dst, self.rng.range(1, 31))
             }
             4 => mov_reg(dst, HASH),

@@ -120,11 +120,13 @@ pub fn write(rng: &mut Rng, how: Rewriting, plan: &Plan) -> (Code, Vec<Compare>)
             added += 1;
         };
         match event {
-            Event::Land(label) => body.land(label, at),
+            Event::Land(label) => {
+                body.land(label, at);
+            }
             Event::Start(long) if long.way == Way::Backward => {
                 let label = body.code.label();
-                body.land(label, at);
-                add(at + long.span, Event::Back(long, label));
+                let landed = body.land(label, at);
+                add(landed + long.span, Event::Back(long, label));
             }
             Event::Start(long) => {
                 body.fill(at);

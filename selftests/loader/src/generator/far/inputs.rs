@@ -3,6 +3,7 @@
 //! What a program is run on: numbers by which each of its conditions goes one way and the other.
 
 use super::kinds::{Compare, Right, PAIRS};
+use crate::bpf::insn::Cond;
 use crate::generator::rng::Rng;
 
 /// A value for each pair.
@@ -30,7 +31,9 @@ fn settle(rng: &mut Rng, compare: &Compare, values: &mut [Option<u64>; PAIRS.len
         Right::Value(value) => value,
         Right::Pair(pair) => *values[pair].get_or_insert_with(|| rng.imm() as i64 as u64),
     };
-    values[compare.left].get_or_insert_with(|| near(rng, right));
+    // What is drawn is seldom equal by chance.
+    let equal = matches!(compare.cond, Cond::Eq | Cond::Ne) && rng.percent(40);
+    values[compare.left].get_or_insert_with(|| if equal { right } else { near(rng, right) });
 }
 
 /// A number that has something to do with another one.

@@ -154,3 +154,111 @@ fn longs(insns: &[Insn], places: &[usize], how: Rewriting) -> BTreeMap<usize, (K
     };
     (0..insns.len()).filter_map(long).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::interpreter::{holds, run};
+
+    const INTERPRETED: Rewriting = Rewriting {
+        jit: false,
+        blinded: false,
+    };
+    const BLINDED: Rewriting = Rewriting {
+        jit: true,
+        blinded: true,
+    };
+
+    #[test]
+    fn a_seed_repeats() {
+        let insns = |number, how| Program::new(5, number, how, false).insns;
+        assert_eq!(insns(1, BLINDED), insns(1, BLINDED));
+        assert_ne!(insns(1, BLINDED), insns(2, BLINDED));
+    }
+
+    /// Programs end, and their jumps go both ways.
+    #[test]
+    fn every_kind_of_jump() {
+        let (mut taken, mut passed) = (BTreeSet::new(), BTreeSet::new());
+        for number in 0..160u64 {
+            let how = if number.is_multiple_of(2) {
+                INTERPRETED
+            } else {
+                BLINDED
+            };
+            let program = Program::new(7, number, how, false);
+            for input in program.runs(7, number, 6) {
+                let seen = |at, is_taken| {
+                    if let Some(&(kind, _)) = program.longs.get(&at) {
+                        let ways = if is_taken { &mut taken } else { &mut passed };
+                        ways.insert(kind);
+                    }
+                };
+                let result = run(&program.insns, &input.input(), holds, seen);
+                assert!(result.is_ok(), "program {number}: {result:?}");
+            }
+        }
+        for kind in Kind::conditional() {
+            assert!(taken.contains(&kind), "{} is never taken", kind.name());
+            assert!(passed.contains(&kind), "{} is always taken", kind.name());
+        }
+    }
+
+    /// A long jump: how far it leads, and where it is and leads to, of how many insns.
+    struct Jump {
+        kind: Kind,
+        distance: i64,
+        at: usize,
+        target: usize,
+        len: usize,
+    }
+
+    fn jumps(number: u64) -> Vec<Jump> {
+        let how = if number.is_multiple_of(2) {
+            INTERPRETED
+        } else {
+            BLINDED
+        };
+        let program = Program::new(9, number, how, false);
+        let insns = program.insns;
+        let jump = |(&at, &(kind, distance)): (&usize, &(Kind, i64))| Jump {
+            kind,
+            distance,
+            at,
+            target: length::target(&insns, at).unwrap(),
+            len: insns.len(),
+        };
+        program.longs.iter().map(jump).collect()
+    }
+
+    #[test]
+    fn around_the_limits() {
+        let jumps: Vec<_> = (0..400).flat_map(jumps).collect();
+        let has = |is: &dyn Fn(&Jump) -> bool| jumps.iter().any(is);
+        for distance in [32_766, 32_767, 32_768, 32_769, -32_767, -32_768, -32_769] {
+            assert!(has(&|jump| jump.distance == distance), "{distance}");
+        }
+        assert!(has(&|jump| jump.distance > 50_000));
+        for kind in [Kind::Ja, Kind::Gotol, Kind::MayGoto] {
+            for sign in [-1, 1] {
+                let is = |jump: &Jump| jump.kind == kind && jump.distance.signum() == sign;
+                assert!(has(&is), "{kind:?} {sign}");
+            }
+        }
+        // From and to the first insn of a program, and from and to its last one.
+        assert!(has(&|jump| jump.at == 0 && jump.kind != Kind::Gotol));
+        assert!(has(&|jump| jump.at == jump.len - 1 && jump.kind == Kind::Ja));
+        assert!(has(&|jump| jump.target == jump.len - 1));
+    }
+
+    #[test]
+    fn few_edits_are_few() {
+        for number in 0..10 {
+            let program = Program::new(3, number, INTERPRETED, true);
+            let grown = program.rewritten - program.insns.len();
+            assert!(grown < 6_000, "program {number}: {grown}");
+        }
+    }
+}

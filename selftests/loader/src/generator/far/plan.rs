@@ -112,7 +112,7 @@ fn function(rng: &mut Rng, program: Drawn, main: bool, short: bool, call: Option
         longs,
         head,
         head_span,
-        rounds: if few_edits { 2 } else { rng.range(2, 3) },
+        rounds: if few_edits || rng.percent(75) { 2 } else { 3 },
         density: ((mean - 100) * 1_000 / (growth - 100)) as u32,
         filler,
         main,
@@ -125,7 +125,7 @@ fn span(rng: &mut Rng, lengths: Lengths, most: usize) -> usize {
     let near = match lengths {
         // Other jumps and targets may come in between.
         Lengths::Within => return REACH - 2 - rng.below(40),
-        Lengths::Around => REACH - 6 + rng.below(12),
+        Lengths::Around => REACH - 3 + rng.below(6),
         Lengths::Beyond if rng.percent(50) => REACH + rng.below(most - REACH),
         Lengths::Beyond => REACH - 4 + rng.below(2_000),
     };
