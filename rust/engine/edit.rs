@@ -83,10 +83,10 @@ impl Edit {
 
     /// Returns the number of insns that the edit adds to the program.
     pub(crate) fn added(&self) -> u32 {
-        match self.tag {
-            Tag::Remove => 0,
-            Tag::Replace | Tag::ReplaceToBody => self.cnt - 1,
-            Tag::Prepend | Tag::PrependBehind => self.cnt,
+        if self.removes() {
+            0
+        } else {
+            self.cnt - u32::from(!self.prepends())
         }
     }
 

@@ -16,7 +16,10 @@ use super::{
         Group,
         Groups, //
     },
-    reference::Reference, //
+    reference::{
+        may_refer,
+        Reference, //
+    },
 };
 use kernel::prelude::*;
 
@@ -74,6 +77,24 @@ pub(crate) struct Sum {
     pub(crate) skips: bool,
 }
 
+impl Sum {
+    /// Adds the references of the patch of `edit`. Returns whether there are any. Most patches have
+    /// none, for which recording is quicker without this in it.
+    #[inline(never)]
+    fn add_references(&mut self, edit: Edit, patch: &[Insn]) -> bool {
+        let mut refers = false;
+        for (insn, k) in patch.iter().zip(0..) {
+            if let Some(reference) = Reference::of(insn) {
+                refers = true;
+                self.subprog_refs += u32::from(!reference.is_jump);
+                let target = edit.target(k, reference.distance(insn));
+                self.refers_out |= target.is_some();
+            }
+        }
+        refers
+    }
+}
+
 impl Log {
     /// Returns the empty log of a session on a program of `program_len` insns.
     pub(crate) fn new(program_len: u32) -> Self {
@@ -115,56 +136,86 @@ impl Log {
     ///
     /// `EINVAL` if the edit is empty, lies outside of the program, or does not ascend from the one
     /// before; `ENOMEM`. Nothing is recorded then.
+    #[inline]
     pub(crate) fn record(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
-        let (tag, span) = match kind {
-            Kind::Prepend { behind: false } => (Tag::Prepend, 1),
-            Kind::Prepend { behind: true } => (Tag::PrependBehind, 1),
-            Kind::Replace { to_body: false } => (Tag::Replace, 1),
-            Kind::Replace { to_body: true } => (Tag::ReplaceToBody, 1),
-            Kind::Remove { cnt } => (Tag::Remove, cnt),
-        };
-        let removes = tag == Tag::Remove;
-        let is_behind = idx >= self.free || (self.open && !removes && idx + 1 == self.free);
-        let lies_within = span > 0 && idx < self.program_len && span <= self.program_len - idx;
-        if !is_behind || !lies_within || patch.is_empty() != removes {
+        match kind {
+            Kind::Prepend { behind: false } => self.add(idx, Tag::Prepend, patch),
+            Kind::Prepend { behind: true } => self.add(idx, Tag::PrependBehind, patch),
+            Kind::Replace { to_body: false } => self.add(idx, Tag::Replace, patch),
+            Kind::Replace { to_body: true } => self.add(idx, Tag::ReplaceToBody, patch),
+            Kind::Remove { cnt } if patch.is_empty() => self.remove(idx, cnt),
+            Kind::Remove { .. } => Err(EINVAL),
+        }
+    }
+
+    /// Records an edit of insn `idx` that brings `patch` along.
+    fn add(&mut self, idx: u32, tag: Tag, patch: &[Insn]) -> Result {
+        let is_behind = idx >= self.free || (self.open && idx + 1 == self.free);
+        if !is_behind || idx >= self.program_len || patch.is_empty() {
             return Err(EINVAL);
         }
-        if self.edits.len() == self.edits.capacity()
-            || self.pool.len() + patch.len() > self.pool.capacity()
-        {
-            self.grow(idx, patch.len())?;
-        }
+        self.prepare(idx, patch.len())?;
 
         // By `grow`, the pool's length is a u32.
-        let (at, len) = (self.pool.len() as u32, patch.len() as u32);
         let mut edit = Edit {
             idx,
-            at,
-            cnt: if removes { span } else { len },
+            at: self.pool.len() as u32,
+            cnt: patch.len() as u32,
             tag,
             refers: false,
         };
-        for (&insn, k) in patch.iter().zip(0..) {
-            if let Some(reference) = Reference::of(&insn) {
-                edit.refers = true;
-                self.sum.subprog_refs += u32::from(!reference.is_jump);
-                let target = edit.target(k, reference.distance(&insn));
-                self.sum.refers_out |= target.is_some();
-            }
-            abi::push(&mut self.pool, insn)?;
+        if patch.iter().any(may_refer) {
+            edit.refers = self.sum.add_references(edit, patch);
         }
-        // INVARIANT: Checked above.
-        abi::push(&mut self.edits, edit)?;
-
-        self.free = idx + span;
-        self.open = edit.prepends();
-        self.sum.added = self.sum.added.saturating_add(edit.added());
-        self.sum.moving += u32::from(removes || edit.added() > 0);
+        abi::extend(&mut self.pool, patch)?;
+        let added = edit.added();
+        self.sum.added = self.sum.added.saturating_add(added);
+        self.sum.moving += u32::from(added > 0);
         self.sum.skips |= edit.is_skipped();
-        if removes {
-            self.sum.longest_removal = self.sum.longest_removal.max(span);
+        // INVARIANT: Checked above.
+        self.push(edit, idx + 1)
+    }
+
+    /// Records that `cnt` insns are removed, from insn `idx` on.
+    fn remove(&mut self, idx: u32, cnt: u32) -> Result {
+        let lies_within = cnt > 0 && cnt <= self.program_len.saturating_sub(idx);
+        if idx < self.free || !lies_within {
+            return Err(EINVAL);
         }
-        Ok(())
+        self.prepare(idx, 0)?;
+
+        self.sum.longest_removal = self.sum.longest_removal.max(cnt);
+        self.sum.moving += 1;
+        // INVARIANT: Checked above.
+        let edit = Edit {
+            idx,
+            at: self.pool.len() as u32,
+            cnt,
+            tag: Tag::Remove,
+            refers: false,
+        };
+        self.push(edit, idx + cnt)
+    }
+
+    /// Appends `edit`, for which there is room and behind which insn `free` is the next.
+    fn push(&mut self, edit: Edit, free: u32) -> Result {
+        self.free = free;
+        self.open = edit.prepends();
+        abi::push(&mut self.edits, edit)
+    }
+
+    /// Makes room for an edit of insn `idx` that brings `insns` along.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Log::grow`].
+    fn prepare(&mut self, idx: u32, insns: usize) -> Result {
+        if self.edits.len() < self.edits.capacity()
+            && self.pool.len() + insns <= self.pool.capacity()
+        {
+            return Ok(());
+        }
+        self.grow(idx, insns)
     }
 
     /// Makes room for an edit of insn `idx` that brings `insns` along.

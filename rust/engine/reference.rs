@@ -44,10 +44,22 @@ pub(crate) fn is_tail_call(insn: &Insn) -> bool {
     u32::from(insn.code) == JMP | bindings::BPF_TAIL_CALL
 }
 
-/// Can an insn of this opcode refer to another one? This leaves most out with a look at a byte.
+/// Which opcodes can be those of insns that refer to others.
+static MAY_REFER: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut code = 0;
+    while code < table.len() {
+        let class = code as u32 & CLASS_MASK as u32;
+        table[code] = class == JMP || class == JMP32 || code as u32 == LD_IMM64;
+        code += 1;
+    }
+    table
+};
+
+/// Can an insn of this opcode refer to another one? This leaves most out with a look at a table.
+#[inline]
 pub(crate) fn may_refer(insn: &Insn) -> bool {
-    let class = class(insn);
-    class == JMP || class == JMP32 || u32::from(insn.code) == LD_IMM64
+    MAY_REFER[usize::from(insn.code)]
 }
 
 /// Does the insn call a subprog or take its address?
