@@ -276,13 +276,19 @@ fn number(table: &mut [u32], edits: &[Edit]) {
     let (mut old, mut new) = (0, 0);
     for edit in edits {
         let idx = edit.idx as usize;
+        if edit.removes() {
+            new = count_up(&mut table[old..idx], new);
+            old = edit.end() as usize;
+            // They map to what comes behind them.
+            table[idx..old].fill(new);
+            continue;
+        }
         // Not for what comes behind insns that are put in front of the same one.
         if old <= idx {
             new = count_up(&mut table[old..idx], new);
-            old = edit.end() as usize;
-            // A removed insn maps to what comes behind it.
-            table[idx..old].fill(new);
-            new += u32::from(!edit.removes());
+            table[idx] = new;
+            new += 1;
+            old = idx + 1;
         }
         new += edit.added();
     }
@@ -291,10 +297,10 @@ fn number(table: &mut [u32], edits: &[Edit]) {
 
 /// Fills `entries` with ascending numbers from `first` on. Returns the next one.
 fn count_up(entries: &mut [u32], first: u32) -> u32 {
-    let mut next = first;
-    for entry in entries {
-        *entry = next;
-        next += 1;
+    // Both are less than 2^31.
+    let next = first + entries.len() as u32;
+    for (entry, number) in entries.iter_mut().zip(first..next) {
+        *entry = number;
     }
     next
 }
