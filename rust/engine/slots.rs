@@ -10,9 +10,9 @@ use super::{
     added::{
         bits_of,
         fill_added,
-        zext_bit,
         INDIRECT,
-        SHARED, //
+        SHARED,
+        ZEXT, //
     },
     layout::Layout,
     reference::refers_to_subprog, //
@@ -33,72 +33,85 @@ pub(super) struct Filler<'a, F> {
 
 impl<F: Fn(&Insn) -> bool> Filler<'_, F> {
     pub(super) fn fill(&mut self, slots: &mut [u32], insns: &[Insn], layout: &Layout<'_>) {
-        let mut kept = 0;
+        let (mut old, mut new) = (0, 0);
         for group in layout.log().groups() {
             let idx = group.idx();
-            if kept < idx {
-                self.keep(slots, kept..idx, layout);
+            if old < idx {
+                let kept = self.keep(old..idx, &mut slots[new..]);
+                new += kept;
             }
-            kept = group.end();
+            old = group.end();
             if !group.removes() {
-                let (start, end) = (layout.start(idx) as usize, layout.start(kept) as usize);
-                self.fill_group(idx, &mut slots[start..end], &insns[start..end]);
+                let end = layout.start(old) as usize;
+                self.fill_group(idx, &mut slots[new..end], &insns[new..end]);
+                new = end;
             }
         }
-        self.keep(slots, kept..layout.old_len(), layout);
+        self.keep(old..layout.old_len(), &mut slots[new..]);
     }
 
-    /// Fills the slots of old insns that stay.
-    fn keep(&self, slots: &mut [u32], kept: Range<u32>, layout: &Layout<'_>) {
-        let slots = &mut slots[layout.start(kept.start) as usize..][..kept.len()];
+    /// Fills the slots of old insns that stay, the first of `slots`. Returns how many they are.
+    fn keep(&self, kept: Range<u32>, slots: &mut [u32]) -> usize {
+        let slots = &mut slots[..kept.len()];
         match self.old_slots {
             Some(old) => slots.copy_from_slice(&old[kept.start as usize..kept.end as usize]),
             None => slots.iter_mut().zip(kept).for_each(|(slot, i)| *slot = i),
         }
+        slots.len()
     }
 
     /// Fills the slots of the group of old insn `idx`.
     fn fill_group(&mut self, idx: u32, slots: &mut [u32], insns: &[Insn]) {
-        let Some((last_slot, slots)) = slots.split_last_mut() else {
-            return;
-        };
-        let Some((insn, insns)) = insns.split_last() else {
-            return;
-        };
+        let (first_added, zero_extends) = (self.first_added(), self.zero_extends);
         let old = self.old_slots.map_or(idx, |s| s[idx as usize]);
-        let mut bits = bits_of(self.entry(old));
+        let (entry, is_shared) = self.entry(old);
+        let bits = bits_of(entry);
+        let without_zext = first_added + (bits & !INDIRECT);
+        let with_zext = without_zext + ZEXT;
         for (slot, insn) in slots.iter_mut().zip(insns) {
-            *slot = self.add(insn, bits);
-            bits &= !INDIRECT;
+            *slot = if zero_extends(insn) {
+                with_zext
+            } else {
+                without_zext
+            };
         }
-        *last_slot = if self.is_shared(old) {
-            self.add(insn, bits)
-        } else {
+
+        let mut added = slots;
+        if !is_shared {
+            let Some((last, rest)) = added.split_last_mut() else {
+                return;
+            };
             // Most entries stay as they are, and their cache lines clean.
-            let zext = (self.zero_extends)(insn);
-            let entry = self.entry(old);
+            let zext = *last == with_zext;
             if entry.zext_dst != zext {
                 entry.zext_dst = zext;
             }
-            if bits & INDIRECT == 0 && entry.indirect_target() != 0 {
-                entry.set_indirect_target(0);
+            *last = old;
+            added = rest;
+        }
+        if bits & INDIRECT != 0 {
+            if let Some(first) = added.first_mut() {
+                *first += INDIRECT;
+                if !is_shared {
+                    entry.set_indirect_target(0);
+                }
             }
-            old
-        };
+        }
+        if self.has_own {
+            self.give_own(added, insns);
+        }
     }
 
-    /// Returns the slot of an entry for an added insn: with `bits`, and what the insn itself says.
-    fn add(&mut self, insn: &Insn, bits: u32) -> u32 {
-        let bits = bits | zext_bit(self.zero_extends, insn);
-        let slot = if self.has_own && refers_to_subprog(insn) {
-            let slot = self.used;
-            fill_added(&mut self.added[slot as usize], bits);
-            self.used += 1;
-            slot
-        } else {
-            bits
-        };
-        self.first_added() + slot
+    /// Gives those of added insns that refer to a subprog an entry of their own.
+    fn give_own(&mut self, slots: &mut [u32], insns: &[Insn]) {
+        let first_added = self.first_added();
+        for (slot, insn) in slots.iter_mut().zip(insns) {
+            if refers_to_subprog(insn) {
+                fill_added(&mut self.added[self.used as usize], *slot - first_added);
+                *slot = first_added + self.used;
+                self.used += 1;
+            }
+        }
     }
 
     fn first_added(&self) -> u32 {
@@ -106,14 +119,11 @@ impl<F: Fn(&Insn) -> bool> Filler<'_, F> {
         self.entries.len() as u32
     }
 
-    fn is_shared(&self, slot: u32) -> bool {
-        slot >= self.first_added() && slot - self.first_added() < SHARED
-    }
-
-    fn entry(&mut self, slot: u32) -> &mut InsnAux {
+    /// Returns the entry of a slot, and whether it is a shared one.
+    fn entry(&mut self, slot: u32) -> (&mut InsnAux, bool) {
         match slot.checked_sub(self.first_added()) {
-            Some(added) => &mut self.added[added as usize],
-            None => &mut self.entries[slot as usize],
+            Some(added) => (&mut self.added[added as usize], added < SHARED),
+            None => (&mut self.entries[slot as usize], false),
         }
     }
 }
