@@ -5,11 +5,12 @@
 use super::{
     abi::Insn,
     layout::Layout,
+    relocate,
     shift, //
 };
 
-/// Turns the old program, the first `layout.old_len()` of `insns`, into the new one. References are
-/// left as they are.
+/// Turns the old program, the first `layout.old_len()` of `insns`, into the new one, with its
+/// references.
 ///
 /// # Panics
 ///
@@ -23,6 +24,9 @@ pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) {
         expand(insns, layout, len);
     } else {
         replace(insns, layout);
+        if layout.shrinks {
+            relocate::rewrite(insns, layout);
+        }
     }
 }
 
@@ -36,7 +40,8 @@ pub(crate) fn written(layout: &Layout<'_>) -> u64 {
 }
 
 /// Makes room for what is added and puts it there, from the end: `len` insns, without those
-/// removed, become `layout.new_len()`.
+/// removed, become `layout.new_len()`. Each insn has its reference set when it is in its place, while
+/// it is at hand.
 fn expand(insns: &mut [Insn], layout: &Layout<'_>, len: u32) {
     let log = layout.log();
     let mut from = len as usize;
@@ -44,13 +49,14 @@ fn expand(insns: &mut [Insn], layout: &Layout<'_>, len: u32) {
     let mut end = layout.old_len();
 
     for edit in log.edits().iter().rev() {
-        let kept = (end - edit.rest()) as usize;
-        end = edit.idx;
-        from -= kept;
-        to -= kept;
-        if kept > 0 && from != to {
-            insns.copy_within(from..from + kept, to);
+        let kept = edit.rest()..end;
+        if !kept.is_empty() {
+            from -= kept.len();
+            to -= kept.len();
+            insns.copy_within(from..from + kept.len(), to);
+            relocate::kept(insns, layout, kept, to as u32);
         }
+        end = edit.idx;
         if edit.removes() {
             continue;
         }
@@ -61,7 +67,11 @@ fn expand(insns: &mut [Insn], layout: &Layout<'_>, len: u32) {
         for (insn, new) in insns[to..][..patch.len()].iter_mut().zip(patch) {
             *insn = *new;
         }
+        if edit.refers {
+            relocate::patch(insns, layout, edit, to as u32);
+        }
     }
+    relocate::kept(insns, layout, 0..end, 0);
 }
 
 /// Puts patches of one insn in place, if none is longer.

@@ -148,9 +148,6 @@ impl Program<'_> {
             bytes_moved: insns::written(layout) * size_of::<Insn>() as u64,
         };
         insns::rewrite(insns, layout);
-        if layout.moves() {
-            relocate::rewrite(insns, layout);
-        }
         if let Some(mut verified) = self.verified {
             verified.aux.rewrite(new_aux, insns, layout, zero_extends);
             outcome.bytes_moved += new_aux.written(layout);

@@ -23,6 +23,7 @@ use super::{
     },
     reference::Reference, //
 };
+use core::ops::Range;
 
 /// Returns the distance in the new program for the reference `r` of an insn that stays: old insn
 /// `old`, now at `pos`.
@@ -81,23 +82,30 @@ pub(crate) fn patch_distance(
 pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) {
     for piece in layout.pieces() {
         if !piece.kept.is_empty() {
-            let start = piece.pos;
-            let kept = &mut insns[start as usize..][..piece.kept.len()];
-            for ((pos, old), insn) in (start..).zip(piece.kept.clone()).zip(kept) {
-                if let Some(r) = Reference::of(insn) {
-                    r.set(insn, kept_distance(layout, old, pos, insn, r));
-                }
-            }
+            kept(insns, layout, piece.kept.clone(), piece.pos);
         }
-        let Some(edit) = piece.edit.filter(|e| e.refers) else {
-            continue;
-        };
-        let start = piece.patch_pos();
-        let patch = &mut insns[start as usize..][..edit.len() as usize];
-        for ((pos, k), insn) in (start..).zip(0..).zip(patch) {
-            if let Some(r) = Reference::of(insn) {
-                r.set(insn, patch_distance(layout, edit, k, pos, insn, r));
-            }
+        if let Some(edit) = piece.edit.filter(|e| e.refers) {
+            patch(insns, layout, edit, piece.patch_pos());
+        }
+    }
+}
+
+/// Does so for the insns `old` that stay, now at `start`.
+pub(super) fn kept(insns: &mut [Insn], layout: &Layout<'_>, old: Range<u32>, start: u32) {
+    let kept = &mut insns[start as usize..][..old.len()];
+    for ((pos, old), insn) in (start..).zip(old).zip(kept) {
+        if let Some(r) = Reference::of(insn) {
+            r.set(insn, kept_distance(layout, old, pos, insn, r));
+        }
+    }
+}
+
+/// Does so for the patch of `edit`, now at `start`.
+pub(super) fn patch(insns: &mut [Insn], layout: &Layout<'_>, edit: &Edit, start: u32) {
+    let patch = &mut insns[start as usize..][..edit.len() as usize];
+    for ((pos, k), insn) in (start..).zip(0..).zip(patch) {
+        if let Some(r) = Reference::of(insn) {
+            r.set(insn, patch_distance(layout, edit, k, pos, insn, r));
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::{
     insns,
     layout::Layout,
     log::{Kind, Log},
-    reach, relocate,
+    reach,
 };
 use kernel::{bindings, prelude::Zeroable};
 use std::{hint::black_box, time::Instant};
@@ -27,7 +27,6 @@ pub struct Steps {
     pub layout: u64,
     pub check: u64,
     pub insns: u64,
-    pub relocate: u64,
     pub aux: u64,
     /// To copy as many bytes as the result has: insns and slots.
     pub memcpy: u64,
@@ -37,7 +36,7 @@ pub struct Steps {
 impl Steps {
     /// All that a session does, from the first edit to the new program.
     pub fn total(&self) -> u64 {
-        self.record + self.layout + self.check + self.insns + self.relocate + self.aux
+        self.record + self.layout + self.check + self.insns + self.aux
     }
 
     fn best(self, other: Self) -> Self {
@@ -46,7 +45,6 @@ impl Steps {
             layout: self.layout.min(other.layout),
             check: self.check.min(other.check),
             insns: self.insns.min(other.insns),
-            relocate: self.relocate.min(other.relocate),
             aux: self.aux.min(other.aux),
             memcpy: self.memcpy.min(other.memcpy),
             insns_after: self.insns_after,
@@ -95,11 +93,6 @@ fn step_insns(insns: &mut [Insn], layout: &Layout<'_>) {
 }
 
 #[inline(never)]
-fn step_relocate(insns: &mut [Insn], layout: &Layout<'_>) {
-    relocate::rewrite(insns, layout);
-}
-
-#[inline(never)]
 fn step_aux(aux: &mut Aux<'_>, new: &mut NewAux, insns: &[Insn], layout: &Layout<'_>) {
     aux.rewrite(new, insns, layout, &|insn| {
         // As an insn of this program: a load of 32 bits.
@@ -145,7 +138,6 @@ fn round(edits: u32, buffers: &mut Buffers) -> Steps {
     };
     let (mut new, allocate) = timed(|| NewAux::new(false, &[], &layout, false).expect("memory"));
     let ((), insns_ns) = timed(|| step_insns(&mut insns, &layout));
-    let ((), relocate) = timed(|| step_relocate(&mut insns, &layout));
     let ((), aux_ns) = timed(|| step_aux(&mut aux, &mut new, &insns, &layout));
     black_box((&insns, new.bytes()));
 
@@ -158,7 +150,6 @@ fn round(edits: u32, buffers: &mut Buffers) -> Steps {
         layout: layout_ns,
         check,
         insns: insns_ns,
-        relocate,
         aux: allocate + aux_ns,
         memcpy,
         insns_after: layout.new_len(),

@@ -14,13 +14,12 @@ fn main() {
     let each = |ns: u64| ns as f64 / f64::from(edits);
     println!(
         "{{\"edits\":{edits},\"insns_after\":{},\"unit\":\"ns\",\"phases\":{{\"record\":{:.2},\"layout\":{:.2},\
-         \"check\":{:.2},\"insns\":{:.2},\"relocate\":{:.2},\"aux\":{:.2}}},\"total\":{:.2},\"memcpy\":{:.2}}}",
+         \"check\":{:.2},\"insns\":{:.2},\"aux\":{:.2}}},\"total\":{:.2},\"memcpy\":{:.2}}}",
         steps.insns_after,
         each(steps.record),
         each(steps.layout),
         each(steps.check),
         each(steps.insns),
-        each(steps.relocate),
         each(steps.aux),
         each(steps.total()),
         each(steps.memcpy),
