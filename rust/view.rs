@@ -58,6 +58,9 @@ unsafe fn slice<'a, T>(ptr: *mut T, n: u32) -> &'a mut [T] {
     unsafe { core::slice::from_raw_parts_mut(ptr, n as usize) }
 }
 
+/// Most insns that a pass of the kernel patches in at a time.
+const FEW: usize = bindings::INSN_BUF_SIZE as usize;
+
 /// Returns the bytes of a C structure that was made of zeroed memory.
 ///
 /// What is between its fields has a value too: it is only ever copied as a whole, byte by byte, by
@@ -378,10 +381,17 @@ impl View {
                 bindings::bpf_patch_insn_data(self.env, idx, patch.as_ptr(), len)
             },
             Kind::Prepend { behind } => {
-                // The C function puts the insn itself behind them.
-                let mut with_insn = abi::with_capacity(patch.len() + 1)?;
-                abi::extend(&mut with_insn, patch)?;
-                abi::push(&mut with_insn, Insn::default())?;
+                // The C function puts the insn itself behind them. All that a pass puts in front of
+                // one fits on the stack.
+                let (mut few, mut many) = ([Insn::default(); FEW + 1], Array::new());
+                let with_insn = match few.get_mut(..=patch.len()) {
+                    Some(few) => few,
+                    None => {
+                        many = abi::zeroed(patch.len() + 1)?;
+                        &mut many[..]
+                    }
+                };
+                with_insn[..patch.len()].copy_from_slice(patch);
                 let flags = match behind {
                     true => bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND,
                     false => 0,
