@@ -224,4 +224,16 @@ mod tests {
         assert!(bench.insns().iter().all(has_no_off));
         Ok(())
     }
+
+    #[test]
+    fn prefix_that_does_not_fit_on_the_stack() -> Result {
+        let mut bench = Bench::of(&[mov(0), mov(1), exit()], &Extras::default())?;
+        bench.edit(|log| prepend(log, 1, &[mov(9); 40]))?;
+        assert_eq!(bench.insns().len(), 43);
+        // Both ways: by the engine and, as it is one edit of a short program, by stock's function.
+        bench.edit_unchecked(|log| prepend(log, 1, &[mov(8); 40]))?;
+        let insns = bench.insns();
+        assert_eq!([0, 1, 41, 81].map(|i: usize| insns[i].imm), [0, 8, 9, 1]);
+        Ok(())
+    }
 }

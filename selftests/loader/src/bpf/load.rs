@@ -45,9 +45,10 @@ const TOO_FAR: &str = "cannot be patched due to 16-bit range";
 /// An error number that libc does not have, as it is the kernel's own.
 const ENOTSUPP: i32 = 524;
 
-/// Log levels: the way through the program (`BPF_LOG_LEVEL1`), and statistics and errors alone
-/// (`BPF_LOG_STATS`).
+/// Log levels: the way through the program (`BPF_LOG_LEVEL1`), all of it with what is done to the program
+/// (`BPF_LOG_LEVEL2`), and statistics and errors alone (`BPF_LOG_STATS`).
 const LOG_WAY: u32 = 1;
+const LOG_ALL: u32 = 2;
 const LOG_STATS: u32 = 4;
 
 /// Loads a program without a log.
@@ -94,10 +95,19 @@ pub fn is_too_far(err: &io::Error, reason: &str) -> bool {
 
 /// What the verifier says about a program.
 pub fn log(spec: &Spec) -> String {
+    log_at(spec, LOG_WAY)
+}
+
+/// The last of all that it says, with what it does to the program.
+pub fn full_log(spec: &Spec) -> String {
+    log_at(spec, LOG_ALL)
+}
+
+fn log_at(spec: &Spec, level: u32) -> String {
     let mut log = vec![0; 1 << 20];
     // The descriptor of a program that is accepted now, and the error when the log is too small
     // for all of it, are of no interest here.
-    let _ = load_logged(spec, &mut log, LOG_WAY);
+    let _ = load_logged(spec, &mut log, level);
     text(&log)
 }
 

@@ -118,11 +118,17 @@ fn refused(switch: &mut Switch) -> io::Result<bool> {
     }
     switch.set(Mode::Patcher)?;
     let loads = bpf::load(&spec);
+    let told = bpf::full_log(&spec).contains("insn 1: jump relaxed to 32 bits");
     out::progress(&format!(
-        "far_jump if it may be relaxed: {:?}",
-        loads.as_ref().err()
+        "far_jump if it may be relaxed: {:?}, {}",
+        loads.as_ref().err(),
+        if told {
+            "the log tells"
+        } else {
+            "NOT in the log"
+        }
     ));
-    Ok(right && loads.is_ok())
+    Ok(right && loads.is_ok() && told)
 }
 
 /// Runs the command; true if all is as it should be.
