@@ -22,7 +22,7 @@ count=${COUNT:-2000} seed=${SEED:-1} far=${FAR:-any}
 [[ $far =~ ^(any|refused|loaded)$ ]] || die "FAR=$far is none of any, refused and loaded"
 places=("$@")
 ((${#places[@]})) || places=(host um vm blinded)
-args=(far-jumps --seed "$seed" --count "$count" --far "$far" --every 500)
+args=(far-jumps --seed "$seed" --count "$count" --far "$far" --every $(((count + 9) / 10)))
 
 # in_vm NAME HARDEN: the programs in a virtual machine.
 in_vm() {

@@ -34,10 +34,10 @@ impl Filler {
         match (self, how.blinded) {
             (Filler::Loads, false) => 275,
             (Filler::Loads, true) => 450,
-            (Filler::Divisions, false) => 690,
-            (Filler::Divisions, true) => 715,
-            (Filler::Both, false) => 480,
-            (Filler::Both, true) => 580,
+            (Filler::Divisions, false) => 755,
+            (Filler::Divisions, true) => 775,
+            (Filler::Both, false) => 515,
+            (Filler::Both, true) => 610,
         }
     }
 }
@@ -188,7 +188,7 @@ impl<'a> Body<'a> {
         let (dst, src) = (self.rng.pick(&SCRATCH), self.rng.pick(&SCRATCH));
         let op = self.rng.pick(&[Op::Div, Op::Mod]);
         let insn = alu_reg(self.rng.pick(&[W32, W64]), op, dst, src);
-        if self.rng.percent(75) {
+        if self.rng.percent(90) {
             signed(insn)
         } else {
             insn

@@ -70,7 +70,7 @@ fn function(rng: &mut Rng, program: Drawn, main: bool, short: bool, call: Option
         few_edits,
     } = program;
     // Programs of divisions are shorter, and verified sooner.
-    let filler = match rng.below(8) {
+    let filler = match rng.below(16) {
         _ if few_edits => Filler::Divisions,
         0 => Filler::Loads,
         1 => Filler::Both,
