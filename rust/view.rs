@@ -383,7 +383,8 @@ impl View {
             Kind::Prepend { behind } => {
                 // The C function puts the insn itself behind them. All that a pass puts in front of
                 // one fits on the stack.
-                let (mut few, mut many) = ([Insn::default(); FEW + 1], Array::new());
+                let mut few = [Insn::default(); FEW + 1];
+                let mut many;
                 let with_insn = match few.get_mut(..=patch.len()) {
                     Some(few) => few,
                     None => {
