@@ -18,7 +18,7 @@ pub struct Family {
     /// The largest number for mode stock when the user does not say.
     pub stock_max: usize,
     pub needs_jit: bool,
-    /// From this number on, jumps do not fit: that the program is refused is no failure.
+    /// From this number on, jumps do not fit: that mode stock refuses the program is no failure.
     pub too_far: usize,
     pub make: fn(usize) -> io::Result<Program>,
 }

@@ -39,10 +39,10 @@ impl Row {
         self.rewritten && self.edits == Some(0)
     }
 
-    /// Was the program refused, and each time as a jump did not fit?
+    /// Was the program refused in mode stock alone, as a jump did not fit?
     pub fn too_far(&self) -> bool {
-        let too_far = |(_, err, reason): &(Mode, io::Error, Option<String>)| {
-            bpf::is_too_far(err, reason.as_deref().unwrap_or_default())
+        let too_far = |(mode, err, reason): &(Mode, io::Error, Option<String>)| {
+            *mode == Mode::Stock && bpf::is_too_far(err, reason.as_deref().unwrap_or_default())
         };
         !self.refused.is_empty() && self.refused.iter().all(too_far)
     }
