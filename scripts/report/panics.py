@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Finds what can panic in an object of Rust, and compares it with a list of reasons: panics.py OBJECT SOURCE ALLOW.
+
+OBJECT is relocatable x86-64 ELF, SOURCE the directory that its paths are relative to, ALLOW the list: `file: function: kind count` under
+a reason. Each call of a panic takes the place in the source, a `core::panic::Location`, so that inlining does not hide where it comes
+from. Status 1: there is a panic that the list does not have, or the other way round.
+"""
+
+import re
+import struct
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from mutants import Unusable, read_allowed
+
+# What diverges, by a part of its mangled name, and what to call it.
+KINDS = {
+    "panic_bounds_check": "index",
+    "slice_index_fail": "range",
+    "len_mismatch_fail": "lengths",
+    "panic_const_": "arithmetic",
+    "unwrap_failed": "unwrap",
+    "expect_failed": "expect",
+    "assert_failed": "assert",
+    "panic_misaligned": "alignment",
+    "panic_null": "null",
+    "panic_fmt": "panic",
+    "panic_nounwind": "panic",
+    "panicking": "panic",
+    "3str16slice_error_fail": "string",
+    "_rust_begin_unwind": "panic",
+}
+# Section types and flags, relocations of 64 bits, and those that count from the end of their field of 32 bits.
+SYMTAB, RELA, NOBITS, ALLOC, EXECINSTR = 2, 4, 8, 2, 4
+R_64, R_PC32, R_PLT32 = 1, 2, 4
+# Bytes between the insn that loads the place, and the call that takes it.
+NEAR = 64
+
+
+class Object:
+    """Sections and relocations of an ELF file."""
+
+    def __init__(self, data):
+        self.data = data
+        if data[:6] != b"\x7fELF\x02\x01" or struct.unpack_from("<HH", data, 16) != (1, 62):
+            raise Unusable("not a relocatable x86-64 object")
+        (at,) = struct.unpack_from("<Q", data, 0x28)
+        size, count, _ = struct.unpack_from("<HHH", data, 0x3A)
+        heads = [struct.unpack_from("<IIQQQQIIQQ", data, at + i * size) for i in range(count)]
+        # Type, flags, offset, size, link, info of each.
+        self.sections = [(h[1], h[2], h[4], h[5], h[6], h[7]) for h in heads]
+        self.symbols = []
+        for kind, _, offset, size, link, _ in self.sections:
+            if kind == SYMTAB:
+                names = self.sections[link][2]
+                for at in range(offset, offset + size, 24):
+                    name, _, section, value, _ = struct.unpack_from("<IBxHQQ", data, at)
+                    self.symbols.append((self.string(names + name), section, value))
+        self.relocations = defaultdict(dict)
+        for kind, _, offset, size, _, info in self.sections:
+            if kind == RELA:
+                for at in range(offset, offset + size, 24):
+                    place, what, addend = struct.unpack_from("<QQq", data, at)
+                    self.relocations[info][place] = (what & 0xFFFFFFFF, self.symbols[what >> 32], addend)
+
+    def string(self, at):
+        return self.data[at : self.data.index(0, at)].decode()
+
+    def locations(self):
+        """Each `Location`, by section and offset: a pointer to a path, its length, line and column."""
+        found = {}
+        for number, (kind, flags, offset, size, *_) in enumerate(self.sections):
+            if not flags & ALLOC or flags & EXECINSTR or kind == NOBITS:
+                continue
+            for place, (how, (_, section, value), addend) in self.relocations[number].items():
+                if how != R_64 or place + 24 > size or not 0 < section < len(self.sections):
+                    continue
+                length, line, column = struct.unpack_from("<QII", self.data, offset + place + 8)
+                start = self.sections[section][2] + value + addend
+                path = self.data[start : start + length] if length < 512 else b""
+                if path.endswith(b".rs"):
+                    found[number, place] = (path.decode(), line, column)
+        return found
+
+
+def kind_of(symbol):
+    return next((kind for part, kind in KINDS.items() if part in symbol), None)
+
+
+def panics(obj):
+    """Returns each (kind, place in the source) that the code can panic at; the place is None if the code does not tell."""
+    locations, found = obj.locations(), set()
+    for number, (_, flags, *_) in enumerate(obj.sections):
+        if not flags & EXECINSTR:
+            continue
+        last = None
+        for place, (how, (name, section, value), addend) in sorted(obj.relocations[number].items()):
+            target = value + addend + (4 if how in (R_PC32, R_PLT32) else 0)
+            if (section, target) in locations:
+                last = (place, locations[section, target])
+            elif kind := kind_of(name):
+                near = last and place - last[0] <= NEAR
+                found.add((kind, last[1] if near else None))
+    return found
+
+
+def function_of(source, path, line):
+    """The function that a line is in, or `-` if the path is not below SOURCE: then it is the compiler's or the kernel's."""
+    if path.startswith("/"):
+        return "-"
+    try:
+        lines = Path(source, path).read_text().splitlines()
+    except OSError:
+        return "-"
+    for text in reversed(lines[:line]):
+        if match := re.search(r"\bfn (\w+)", text):
+            return match[1]
+    return "-"
+
+
+def keys(found, source):
+    """`file: function: kind count` for each."""
+    count = Counter()
+    for kind, place in found:
+        if place is None:
+            count["?", "-", kind] += 1
+        else:
+            path, line, _ = place
+            count[re.sub(r"^.*/library/", "library/", path), function_of(source, path, line), kind] += 1
+    return Counter(f"{path}: {function}: {kind} {n}" for (path, function, kind), n in count.items())
+
+
+def judge(have, allowed):
+    """Returns (problems, summary line)."""
+    problems = [f"can panic, without a reason why not: {key}" for key in sorted((have - allowed).elements())]
+    problems += [f"has a reason, but is not there: {key}" for key in sorted((allowed - have).elements())]
+    places = sum(int(key.rsplit(" ", 1)[1]) for key in have)
+    return problems, f"{places} places that can panic in the code, in {have.total()} lines of the list; {len(problems)} problems"
+
+
+def main():
+    path, source, allow = sys.argv[1:]
+    try:
+        have = keys(panics(Object(Path(path).read_bytes())), source)
+        allowed = read_allowed(Path(allow).read_text(), ())
+    except Unusable as err:
+        sys.exit(f"error: {err}")
+    problems, summary = judge(have, allowed)
+    print("\n".join(problems + [summary]))
+    # An object without any is not one of this module.
+    sys.exit(1 if problems or not have else 0)
+
+
+if __name__ == "__main__":
+    main()
