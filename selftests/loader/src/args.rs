@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::kernel::mode::Mode;
+use crate::suites::trust::TrustArgs;
 
 #[derive(Parser)]
 #[command(about = "Load BPF programs under both modes of bpf_patcher and compare the results")]
@@ -40,6 +41,8 @@ pub enum Command {
     Random(RandomArgs),
     /// Programs of long jumps, which are run; fails if one returns something else than it should
     FarJumps(FarJumpArgs),
+    /// What happens when something goes wrong: allocations that fail, loads that are killed
+    Trust(TrustArgs),
 }
 
 #[derive(clap::Args)]
@@ -144,6 +147,9 @@ pub struct VictimArgs {
     /// Microseconds from the start of the load until the process is killed
     #[arg(long)]
     pub after_us: u64,
+    /// Directory of the cgroup to load it in
+    #[arg(long)]
+    pub group: Option<PathBuf>,
 }
 
 /// What a process that is killed loads.

@@ -22,7 +22,7 @@ use args::{Args, Command};
 use clap::Parser;
 use kernel::init;
 use suites::{
-    defects, dump, families, far_jumps, identity, ladder, limits, programs, random, reload,
+    defects, dump, families, far_jumps, identity, ladder, limits, programs, random, reload, trust,
 };
 
 /// Everything was as expected.
@@ -66,6 +66,7 @@ fn run() -> u8 {
         Command::Random(args) => random::run(&args),
         Command::FarJumps(args) => far_jumps::run(&args),
         Command::Reload(args) => reload::run(&args),
+        Command::Trust(args) => trust::run(&args),
     };
     match result {
         Ok(true) => OK,

@@ -119,6 +119,24 @@ fn text(log: &[u8]) -> String {
 }
 
 fn load_logged(spec: &Spec, log: &mut [u8], level: u32) -> io::Result<(OwnedFd, Duration)> {
+    load_by(spec, log, level, |call| {
+        let start = Instant::now();
+        call().map(|prog| (prog, start.elapsed()))
+    })?
+}
+
+/// Loads a program: lets `by` make the system call, which it does once and around which nothing else
+/// happens.
+///
+/// # Errors
+///
+/// What the kernel says to what comes before the system call.
+pub fn load_by<T>(
+    spec: &Spec,
+    log: &mut [u8],
+    level: u32,
+    by: impl FnOnce(&mut dyn FnMut() -> io::Result<OwnedFd>) -> T,
+) -> io::Result<T> {
     let license = c"GPL";
     let mut insns = Cow::Borrowed(&spec.insns);
     let map = spec
@@ -158,13 +176,13 @@ fn load_logged(spec: &Spec, log: &mut [u8], level: u32) -> io::Result<(OwnedFd, 
     let harden = |level: u8| Setting::set("net/core/bpf_jit_harden", &level.to_string());
     let _harden = spec.harden.map(harden).transpose()?;
     let dropped = spec.unprivileged.then(Dropped::drop_all).transpose()?;
-    let start = Instant::now();
-    // SAFETY: `attr` is the head of the attributes for BPF_PROG_LOAD; its pointers are to buffers
-    // of the stated sizes that `spec`, `insns`, `license` and `log` keep alive, `log` writable.
-    let ret = unsafe { bpf(BPF_PROG_LOAD, &mut attr) };
-    let took = start.elapsed();
+    let result = by(&mut || {
+        // SAFETY: `attr` is the head of the attributes for BPF_PROG_LOAD; its pointers are to buffers
+        // of the stated sizes that `spec`, `insns`, `license` and `log` keep alive, `log` writable.
+        unsafe { bpf(BPF_PROG_LOAD, &mut attr) }.map(owned)
+    });
     drop(dropped);
-    Ok((owned(ret?), took))
+    Ok(result)
 }
 
 /// Name for the kernel: at most 15 characters of those it takes.

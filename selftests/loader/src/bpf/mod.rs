@@ -16,7 +16,7 @@ pub mod skb;
 mod spec;
 mod sys;
 
-pub use load::{full_log, is_too_far, load, load_briefly, log, refusal};
+pub use load::{full_log, is_too_far, load, load_briefly, load_by, log, refusal};
 pub use maps::{create_insn_array, create_map, create_outer_map};
 pub use report::{is_jited, report, Detail, Report};
 pub use run::{test_run, test_run_on};

@@ -10,11 +10,13 @@ use crate::kernel::sysctl::Setting;
 
 const NTH: &str = "/proc/thread-self/fail-nth";
 const FAILSLAB: &str = "/sys/kernel/debug/failslab";
+const FAIL_PAGES: &str = "/sys/kernel/debug/fail_page_alloc";
 
 /// Failslab, set up so that it says nothing and takes any allocation.
 pub struct Faults {
     nth: File,
-    _settings: [Setting; 2],
+    /// As long as this exists.
+    settings: Vec<Setting>,
 }
 
 impl Faults {
@@ -27,7 +29,7 @@ impl Faults {
         let open = || -> io::Result<Self> {
             Ok(Self {
                 nth: OpenOptions::new().read(true).write(true).open(NTH)?,
-                _settings: [
+                settings: vec![
                     Setting::set(&format!("{FAILSLAB}/verbose"), "0")?,
                     Setting::set(&format!("{FAILSLAB}/ignore-gfp-wait"), "N")?,
                 ],
@@ -38,6 +40,26 @@ impl Faults {
             Err(err) if err.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(err) => Err(err),
         }
+    }
+
+    /// The same for pages too, as vmalloc takes them: each single one, from any zone.
+    ///
+    /// # Errors
+    ///
+    /// This kernel lacks either, or what it says.
+    pub fn with_pages() -> io::Result<Self> {
+        let none = "this kernel has no fault injection: it needs FAILSLAB and FAIL_PAGE_ALLOC";
+        let mut faults = Self::open()?.ok_or_else(|| io::Error::other(none))?;
+        for (name, value) in [
+            ("verbose", "0"),
+            ("ignore-gfp-wait", "N"),
+            ("ignore-gfp-highmem", "N"),
+            ("min-order", "0"),
+        ] {
+            let setting = Setting::set(&format!("{FAIL_PAGES}/{name}"), value)?;
+            faults.settings.push(setting);
+        }
+        Ok(faults)
     }
 
     /// Lets the `n`th allocation from now fail while `during` runs, and tells whether one did.

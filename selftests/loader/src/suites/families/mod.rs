@@ -22,7 +22,7 @@ use crate::kernel::mode::{Mode, Switch};
 use crate::out;
 use crate::suites::measure::{self, Plan};
 use policy::Check;
-use program::Program;
+pub use program::Program;
 use table::{Family, FAMILIES};
 
 /// Runs the command; true when every row is as it should be.
@@ -58,6 +58,16 @@ pub fn run(args: &FamilyArgs) -> io::Result<bool> {
     }
     out::json(&json!({ "summary": { "command": "families", "rows": rows, "bad": bad } }));
     Ok(bad == 0 && rows > 0)
+}
+
+/// A program of `n` edits of each family that needs no JIT.
+///
+/// # Errors
+///
+/// What the kernel says about a map.
+pub fn without_jit(n: usize) -> io::Result<Vec<Program>> {
+    let families = FAMILIES.iter().filter(|family| !family.needs_jit);
+    families.map(|family| (family.make)(n)).collect()
 }
 
 /// Measures one row, prints it, and says whether it is as it should be.

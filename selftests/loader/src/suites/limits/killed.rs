@@ -57,7 +57,8 @@ fn divisions() -> Spec {
     filter("divisions", insns)
 }
 
-fn spec(program: Victim) -> Spec {
+/// What a victim loads.
+pub fn spec(program: Victim) -> Spec {
     match program {
         Victim::Nops => nops(2 * PAIRS),
         Victim::Divisions => divisions(),
@@ -70,6 +71,10 @@ fn spec(program: Victim) -> Spec {
 ///
 /// What the kernel says.
 pub fn victim(args: &VictimArgs) -> io::Result<bool> {
+    if let Some(group) = &args.group {
+        // This process.
+        fs::write(group.join("cgroup.procs"), "0")?;
+    }
     let spec = spec(args.program);
     // Nothing handles SIGALRM, so it is as fatal as SIGKILL.
     timer::start(Duration::from_micros(args.after_us))?;
@@ -77,7 +82,11 @@ pub fn victim(args: &VictimArgs) -> io::Result<bool> {
 }
 
 /// Runs a victim. Returns whether the timer has killed it, and how long it took to be gone then.
-fn kill_after(program: Victim, delay: Duration) -> io::Result<(bool, Duration)> {
+///
+/// # Errors
+///
+/// The process cannot be started.
+pub fn kill_after(program: Victim, delay: Duration) -> io::Result<(bool, Duration)> {
     let start = Instant::now();
     let status = Command::new("/proc/self/exe")
         .args(["victim", "--program"])

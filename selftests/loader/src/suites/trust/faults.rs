@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Each allocation of a load fails once: the n-th of them, for n = 1, 2, 3 and so on, until the load has
+//! fewer.
+//!
+//! A load with a failure gives an errno that stock gives for one, or it gives the program, as some
+//! allocations are tried another way. The load behind it gives what it gave before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::json;
+
+use super::leaks;
+use super::programs::Programs;
+use crate::bpf::{self, Detail, Report, Spec};
+use crate::compare::{difference, drawn};
+use crate::kernel::fault::Faults;
+use crate::kernel::mode::{Mode, Switch};
+use crate::kernel::stats::Stats;
+use crate::kernel::unpriv;
+use crate::out;
+
+/// A program that takes longer is left out: it is loaded as often as it has allocations.
+const SLOW: Duration = Duration::from_millis(20);
+/// Bytes that the kernel may use more in the end: caches of its own.
+const GROWTH: u64 = 4 << 20;
+/// Differences that are shown.
+const SHOWN: usize = 20;
+
+#[derive(Args)]
+pub struct FaultArgs {
+    /// Number of programs
+    #[arg(long, default_value_t = 500)]
+    count: usize,
+    /// Where the random ones come from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Programs with more allocations are left out
+    #[arg(long, default_value_t = 400)]
+    most: u32,
+    /// Directory with BPF objects (*.o)
+    #[arg(long, default_value = "/progs")]
+    progs: PathBuf,
+}
+
+/// What came of the loads of one mode.
+#[derive(Default)]
+struct Tally {
+    /// Loads with an allocation that failed.
+    failures: u64,
+    /// Of them, those that gave the program all the same.
+    passed: u64,
+    /// All others, by errno.
+    errnos: BTreeMap<i32, u64>,
+    /// Failures in functions of the patcher.
+    inside: u64,
+}
+
+/// What one program gives.
+struct Bench<'a> {
+    spec: &'a Spec,
+    faults: &'a Faults,
+    first: &'a Report,
+}
+
+fn report(spec: &Spec, prog: &OwnedFd) -> io::Result<Report> {
+    let mut report = bpf::report(prog.as_fd(), Detail::Full)?;
+    drawn::clear(spec, &mut report);
+    Ok(report)
+}
+
+impl Bench<'_> {
+    /// What differs from the first load.
+    fn differs(&self, prog: &OwnedFd) -> io::Result<Option<String>> {
+        let report = report(self.spec, prog)?;
+        Ok(difference(&self.spec.insns, self.first, &report))
+    }
+
+    /// Lets allocations fail one by one, `most` at most. Returns the errnos of the loads, or None if
+    /// there are more.
+    fn run(
+        &self,
+        most: u32,
+        tally: &mut Tally,
+        problems: &mut Vec<String>,
+    ) -> io::Result<Option<BTreeSet<i32>>> {
+        let mut seen = BTreeSet::new();
+        for n in 1..=most {
+            let by = |call: &mut dyn FnMut() -> io::Result<OwnedFd>| self.faults.fail_nth(n, call);
+            let (result, failed) = bpf::load_by(self.spec, &mut [], 0, by)??;
+            let mut said = match &result {
+                Ok(prog) => self.differs(prog)?,
+                Err(err) if failed => {
+                    let errno = err.raw_os_error().unwrap_or(0);
+                    seen.insert(errno);
+                    *tally.errnos.entry(errno).or_default() += 1;
+                    None
+                }
+                Err(err) => Some(format!("no allocation failed, and still {err}")),
+            };
+            tally.passed += u64::from(failed && result.is_ok());
+            tally.failures += u64::from(failed);
+            drop(result);
+            if failed {
+                let next = bpf::load(self.spec);
+                let after = match next {
+                    Ok((prog, _)) => self.differs(&prog)?,
+                    Err(err) => Some(err.to_string()),
+                };
+                said = said.or(after.map(|text| format!("the next load: {text}")));
+            }
+            if let Some(text) = said {
+                problems.push(format!("{}, allocation {n}: {text}", self.spec.name));
+            }
+            if !failed {
+                return Ok(Some(seen));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Lets the allocations of loads of `spec` fail in each mode. False if the program is left out.
+fn one(
+    switch: &mut Switch,
+    faults: &Faults,
+    spec: &Spec,
+    most: u32,
+    tallies: &mut [Tally],
+    problems: &mut Vec<String>,
+) -> io::Result<bool> {
+    let mut in_stock = BTreeSet::new();
+    let modes = switch.all_modes();
+    switch.set(modes[0])?;
+    let first = match bpf::load(spec) {
+        Ok((prog, took)) if took <= SLOW => report(spec, &prog)?,
+        _ => return Ok(false),
+    };
+    for (&mode, tally) in modes.iter().zip(tallies) {
+        switch.set(mode)?;
+        let before = Stats::read_if(switch)?;
+        let bench = Bench {
+            spec,
+            faults,
+            first: &first,
+        };
+        let found = problems.len();
+        let Some(seen) = bench.run(most, tally, problems)? else {
+            return Ok(false);
+        };
+        let grown = Stats::read_if(switch)?.since(&before);
+        tally.inside += grown.get("fail_enomem");
+        if grown.get("verify_differences") > 0 {
+            problems.push(format!("{}: a session differs", spec.name));
+        }
+        if mode == Mode::Stock {
+            in_stock = seen;
+        } else {
+            let news: Vec<_> = seen.difference(&in_stock).collect();
+            if !news.is_empty() {
+                problems.push(format!("{}: errno {news:?}, not so in stock", spec.name));
+            }
+        }
+        for text in &mut problems[found..] {
+            *text = format!("mode {mode}: {text}");
+        }
+    }
+    Ok(true)
+}
+
+/// Runs the command; true if all is as it should be.
+///
+/// # Errors
+///
+/// This kernel has no fault injection; no objects; what it says about a map.
+pub fn run(args: &FaultArgs) -> io::Result<bool> {
+    let mut switch = Switch::open()?;
+    out::json(&json!({ "kernel": switch.kernel() }));
+    let _allowed = unpriv::allow()?;
+    let mut programs = Programs::new(&args.progs, args.seed)?;
+    let faults = Faults::with_pages()?;
+    let modes = switch.all_modes();
+    let mut tallies: Vec<Tally> = modes.iter().map(|_| Tally::default()).collect();
+    let mut problems = Vec::new();
+    let (mut number, mut count, mut left_out) = (0, 0, 0);
+    let start = Instant::now();
+    let mut before = None;
+    while count < args.count {
+        let spec = programs.get(number);
+        number += 1;
+        let kept = one(
+            &mut switch,
+            &faults,
+            &spec,
+            args.most,
+            &mut tallies,
+            &mut problems,
+        )?;
+        if !kept {
+            left_out += 1;
+            continue;
+        }
+        count += 1;
+        // The first programs fill the kernel's caches.
+        if before.is_none() {
+            leaks::forget();
+            before = Some(leaks::used()?);
+        }
+        if count % 50 == 0 {
+            let failures: u64 = tallies.iter().map(|tally| tally.failures).sum();
+            let seconds = start.elapsed().as_secs_f64();
+            out::progress(&format!(
+                "{count} programs, {failures} failures, {} problems, {seconds:.0} s",
+                problems.len()
+            ));
+        }
+    }
+    for text in problems.iter().take(SHOWN) {
+        out::progress(text);
+    }
+    for (mode, tally) in modes.iter().zip(&tallies) {
+        out::json(&json!({ "faults": {
+            "mode": mode.name(),
+            "failures": tally.failures,
+            "passed": tally.passed,
+            "inside": tally.inside,
+            "errnos": tally.errnos.iter().map(|(errno, n)| (errno.to_string(), *n))
+                .collect::<BTreeMap<_, _>>(),
+        }}));
+    }
+    let leaks = leaks::found()?;
+    let grown = leaks::used()?.saturating_sub(before.unwrap_or(0));
+    for text in leaks.iter().flatten().take(SHOWN) {
+        out::progress(&format!("leak: {text}"));
+    }
+    let inside: u64 = tallies.iter().map(|tally| tally.inside).sum();
+    // A mode in which the patcher did not meet a failure shows nothing.
+    let met = |(&mode, tally): (&Mode, &Tally)| mode == Mode::Stock || tally.inside > 0;
+    let failures: u64 = tallies.iter().map(|tally| tally.failures).sum();
+    let good = problems.is_empty()
+        && leaks.as_ref().is_some_and(Vec::is_empty)
+        && grown <= GROWTH
+        && modes.iter().zip(&tallies).all(met);
+    out::json(&json!({ "summary": {
+        "command": "faults",
+        "programs": count,
+        "left_out": left_out,
+        "failures": failures,
+        "inside": inside,
+        "problems": problems.len(),
+        "leaks": leaks.map(|leaks| leaks.len()),
+        "grown_kib": grown >> 10,
+        "seconds": start.elapsed().as_secs_f64(),
+    }}));
+    Ok(good)
+}
