@@ -91,11 +91,13 @@ kernel_version() {
 # config_fragments KIND: our part of a kernel's configuration; the kernel has to take every line of it.
 # The kinds are um, patched User-mode Linux; um-stock, the same unpatched; vm, the patched kernel as the
 # kernel's BPF CI has it; vm-lean, vm without debugging; and vm-interp, vm-lean with the interpreter. Of
-# um-no-net and um-no-syscall only the objects that the series touches are compiled.
+# um-no-net and um-no-syscall only the objects that the series touches are compiled. um-fault is um with
+# allocations that fail, um-debug with sanitizers and debugging.
 config_fragments() {
 	case $1 in
 	um-stock) printf '%s\n' "$TOP"/configs/{uml,stock}.config ;;
 	um) printf '%s\n' "$TOP"/configs/{uml,patcher}.config ;;
+	um-fault | um-debug) printf '%s\n' "$TOP"/configs/{uml,patcher,"${1#um-}"}.config ;;
 	um-no-*) echo "$TOP/configs/${1#um-}.config" ;;
 	vm) echo "$TOP/selftests/vm/vm.config" ;;
 	vm-lean) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean}.config ;;
@@ -123,7 +125,7 @@ kernel_path() {
 kernel_stamp() {
 	case $1 in
 	um-stock) echo stock ;;
-	um) echo "$(series_stamp) $(module_stamp)" ;;
+	um | um-fault | um-debug) echo "$(series_stamp) $(module_stamp)" ;;
 	# The module is built outside of it, or not at all.
 	vm* | um-no-*) series_stamp ;;
 	esac
