@@ -4,8 +4,10 @@
 //!
 //! - `engine`: the engine alone, on small programs by hand. They also run on the host.
 //! - `differential`: sessions checked against the kernel's own functions,
-//! - `boundary`: what C sees.
+//! - `boundary`: what C sees,
+//! - `hostile`: callers that break the rules.
 
 mod boundary;
 mod differential;
 mod engine;
+mod hostile;

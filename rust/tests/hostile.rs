@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Callers that break the rules: an errno, or what the rules say, and nothing else. The entry points are
+//! called as C calls them, in mode `verify`, so that what is accepted is compared with stock.
+
+use super::{
+    differential::bench::{
+        Bench,
+        Extras, //
+    },
+    engine::harness::*,
+};
+use crate::{
+    engine::abi::Insn,
+    entry,
+    stats::STATS, //
+};
+use kernel::{
+    bindings,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
+    prelude::*, //
+};
+
+const LEN: u32 = 6;
+/// Most insns that a pass patches in place of one, and one more.
+const PATCH: usize = 32;
+const JUMPS_BEHIND: u32 = bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND;
+const TO_BODY: u32 = bindings::bpf_patcher_flags_BPF_PATCHER_F_TO_BODY;
+
+/// Indices and counts at every edge of a program of [`LEN`] insns, of its edits, and of their types.
+const EDGES: [u32; 12] = [
+    0,
+    1,
+    LEN - 1,
+    LEN,
+    LEN + 1,
+    1 << 16,
+    i32::MAX as u32 - 1,
+    i32::MAX as u32,
+    i32::MAX as u32 + 1,
+    u32::MAX - LEN,
+    u32::MAX - 1,
+    u32::MAX,
+];
+
+fn program() -> Result<Bench> {
+    let insns = [mov(0), jeq(1, 2), mov(2), mov(3), ja(-4), exit()];
+    Bench::of(&insns, &Extras::default())
+}
+
+/// What comes of an edit that the rules allow, or not.
+fn allowed(allows: bool) -> Result {
+    match allows {
+        true => Ok(()),
+        false => Err(EINVAL),
+    }
+}
+
+/// Jumps, calls and addresses of subprogs that lead out of a program of [`LEN`] insns from all of them, or
+/// from some.
+fn jumps_out() -> Result<KVec<Insn>> {
+    let mut jumps = KVec::new();
+    for off in [i16::MIN, -9, -7, -6, 5, 6, 9, i16::MAX] {
+        jumps.extend_from_slice(&[ja(off), jeq(0, off), may_goto(off)], GFP_KERNEL)?;
+    }
+    for imm in [i32::MIN, i32::MIN + 1, -9, 9, i32::MAX - 1, i32::MAX] {
+        jumps.extend_from_slice(&[gotol(imm), call(imm), func(imm)[0]], GFP_KERNEL)?;
+    }
+    Ok(jumps)
+}
+
+/// A session as C has it.
+///
+/// # Invariants
+///
+/// `p` is open, on a program of `bench` that has room in its page for what the tests add.
+struct Open<'a> {
+    bench: &'a mut Bench,
+    p: *mut bindings::bpf_patcher,
+    patch: [Insn; PATCH],
+}
+
+impl<'a> Open<'a> {
+    fn new(bench: &'a mut Bench) -> Result<Self> {
+        // INVARIANT: As said.
+        Ok(Self {
+            p: entry::into_raw(bench.open(true)?),
+            bench,
+            patch: [mov(10); PATCH],
+        })
+    }
+
+    /// `cnt` is at most [`PATCH`], or the edit is one that is refused before its patch is read.
+    fn replace(&self, idx: u32, cnt: u32, flags: u32) -> Result {
+        let insns = self.patch.as_ptr();
+        // SAFETY: By the type invariants; the patch is as long as is read.
+        to_result(unsafe { entry::bpf_patcher_replace(self.p, idx, insns, cnt, flags) })
+    }
+
+    /// As [`Open::replace`].
+    fn prepend(&self, idx: u32, cnt: u32, flags: u32) -> Result {
+        let insns = self.patch.as_ptr();
+        // SAFETY: As above.
+        to_result(unsafe { entry::bpf_patcher_prepend(self.p, idx, insns, cnt, flags) })
+    }
+
+    fn remove(&self, idx: u32, cnt: u32) -> Result {
+        // SAFETY: By the type invariants.
+        to_result(unsafe { entry::bpf_patcher_remove(self.p, idx, cnt) })
+    }
+
+    fn linearize(&self) -> Result {
+        // SAFETY: By the type invariants.
+        let prog = from_err_ptr(unsafe { entry::bpf_patcher_linearize(self.p) })?;
+        assert!(prog.cast_const().cast() == self.bench.prog());
+        Ok(())
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants; it is not used any more.
+        unsafe { entry::bpf_patcher_end(self.p) };
+    }
+}
+
+#[kunit_tests(bpf_patcher_hostile)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removals_at_every_edge() -> Result {
+        let differences = STATS.verify_differences.get();
+        for idx in EDGES {
+            for cnt in EDGES {
+                let mut bench = program()?;
+                let within = cnt > 0 && u64::from(idx) + u64::from(cnt) <= u64::from(LEN);
+                let session = Open::new(&mut bench)?;
+                let result = session.remove(idx, cnt);
+                assert_eq!(result, allowed(within));
+                session.linearize()?;
+                drop(session);
+                let left = LEN - if within { cnt } else { 0 };
+                assert_eq!(bench.insns().len(), left as usize);
+            }
+        }
+        assert_eq!(STATS.verify_differences.get(), differences);
+        Ok(())
+    }
+
+    #[test]
+    fn patches_at_every_edge() -> Result {
+        let differences = STATS.verify_differences.get();
+        for idx in EDGES {
+            for cnt in [0, 1, 2, PATCH as u32 - 1, PATCH as u32] {
+                for replaces in [false, true] {
+                    let mut bench = program()?;
+                    let within = cnt > 0 && idx < LEN;
+                    let session = Open::new(&mut bench)?;
+                    let result = match replaces {
+                        true => session.replace(idx, cnt, 0),
+                        false => session.prepend(idx, cnt, 0),
+                    };
+                    assert_eq!(result, allowed(within));
+                    session.linearize()?;
+                    drop(session);
+                    let added = if within { cnt - u32::from(replaces) } else { 0 };
+                    assert_eq!(bench.insns().len(), (LEN + added) as usize);
+                }
+            }
+        }
+        assert_eq!(STATS.verify_differences.get(), differences);
+        Ok(())
+    }
+
+    #[test]
+    fn counts_that_are_refused_before_the_patch_is_read() -> Result {
+        let mut bench = program()?;
+        let session = Open::new(&mut bench)?;
+        for idx in EDGES.into_iter().filter(|&idx| idx >= LEN) {
+            for cnt in EDGES {
+                assert_eq!(session.replace(idx, cnt, 0), Err(EINVAL));
+                assert_eq!(session.prepend(idx, cnt, 0), Err(EINVAL));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn every_bit_of_the_flags() -> Result {
+        for bit in 0..u32::BITS {
+            let flag = 1 << bit;
+            let mut bench = program()?;
+            let session = Open::new(&mut bench)?;
+            assert_eq!(session.prepend(2, 1, flag), allowed(flag == JUMPS_BEHIND));
+            assert_eq!(session.replace(3, 1, flag), allowed(flag == TO_BODY));
+            for other in [flag | JUMPS_BEHIND, flag | TO_BODY, !flag] {
+                assert_eq!(session.prepend(4, 1, other), allowed(other == JUMPS_BEHIND));
+                assert_eq!(session.replace(5, 1, other), allowed(other == TO_BODY));
+                if other == TO_BODY {
+                    // It is taken, and so insn 5 cannot be patched again.
+                    break;
+                }
+            }
+            session.linearize()?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn edits_that_do_not_go_together() -> Result {
+        let mut bench = program()?;
+        let session = Open::new(&mut bench)?;
+        session.replace(1, 2, 0)?;
+        for result in [
+            session.replace(1, 2, 0),
+            session.replace(1, 2, TO_BODY),
+            session.prepend(1, 1, 0),
+            session.remove(1, 1),
+            session.remove(0, 2),
+            session.replace(0, 1, 0),
+        ] {
+            assert_eq!(result, Err(EINVAL));
+        }
+        session.remove(2, 2)?;
+        for idx in 0..4 {
+            assert_eq!(session.replace(idx, 1, 0), Err(EINVAL));
+            assert_eq!(session.prepend(idx, 1, JUMPS_BEHIND), Err(EINVAL));
+            assert_eq!(session.remove(idx, 1), Err(EINVAL));
+        }
+        // What was refused has left nothing behind.
+        session.prepend(4, 1, 0)?;
+        assert_eq!(session.remove(4, 1), Err(EINVAL));
+        session.replace(4, 1, 0)?;
+        session.linearize()?;
+        drop(session);
+        let m = mov(10);
+        assert!(bench.is(&[mov(0), m, m, m, m, exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn linearize_twice() -> Result {
+        let mut bench = program()?;
+        let session = Open::new(&mut bench)?;
+        session.linearize()?;
+        session.replace(3, 2, 0)?;
+        session.linearize()?;
+        session.linearize()?;
+        // The program is one insn longer by now.
+        assert_eq!(session.remove(LEN, 2), Err(EINVAL));
+        session.remove(LEN, 1)?;
+        session.linearize()?;
+        drop(session);
+        let m = mov(10);
+        assert!(bench.is(&[mov(0), jeq(1, 3), mov(2), m, m, ja(-5)]));
+        Ok(())
+    }
+
+    #[test]
+    fn end_without_linearize() -> Result {
+        let mut bench = program()?;
+        for _ in 0..2 {
+            let session = Open::new(&mut bench)?;
+            session.prepend(0, 9, 0)?;
+            session.remove(1, 5)?;
+            drop(session);
+            drop(Open::new(&mut bench)?);
+        }
+        assert!(bench.is(&[mov(0), jeq(1, 2), mov(2), mov(3), ja(-4), exit()]));
+        Ok(())
+    }
+
+    #[test]
+    fn a_million_edits_of_one_insn() -> Result {
+        const EDITS: usize = 1 << 20;
+        let mut bench = Bench::of(&[gotol(0), mov(1), exit()], &Extras::default())?;
+        bench.edit_unchecked(|log| {
+            (0..EDITS).try_for_each(|_| prepend_behind(log, 1, &[mov(2)]))?;
+            replace(log, 1, &[mov(3)])
+        })?;
+        let insns = bench.insns();
+        assert_eq!(insns.len(), EDITS + 3);
+        // Over all that is put in front.
+        assert_eq!(insns[0].imm as usize, EDITS);
+        assert_eq!((insns[EDITS].imm, insns[EDITS + 1].imm), (2, 3));
+        Ok(())
+    }
+
+    /// One jump over so many insns does not fit; a call does.
+    #[test]
+    fn a_million_insns_of_one_edit() -> Result {
+        let mut patch = KVVec::new();
+        patch.resize(1 << 20, mov(2), GFP_KERNEL)?;
+        for (insn, expected) in [
+            (jeq(0, 1), Err(ERANGE)),
+            (gotol(1), Ok(())),
+            (call(1), Ok(())),
+        ] {
+            let mut bench = Bench::of(&[insn, mov(1), exit()], &Extras::default())?;
+            let result = bench.edit_unchecked(|log| replace(log, 1, &patch));
+            assert_eq!(result, expected);
+        }
+        Ok(())
+    }
+
+    /// No verified program has such jumps. The kernel's own functions have a BUG_ON() for some of them,
+    /// so that they are not to be left any edits here.
+    #[test]
+    fn jumps_out_of_the_program() -> Result {
+        for jump in jumps_out()? {
+            let insns = [mov(0), jump, mov(2), mov(3), jump, exit()];
+            for kind in 0..4 {
+                let mut bench = Bench::of(&insns, &Extras::default())?;
+                bench.keep_aux(true);
+                let result = bench.edit_unchecked(|log| match kind {
+                    0 => replace(log, 2, &[jump, mov(4), jump]),
+                    1 => prepend_behind(log, 1, &[jump, jump]),
+                    2 => remove(log, 2, 2),
+                    _ => {
+                        remove(log, 0, 1)?;
+                        replace_to_body(log, 1, &[jump; 3])?;
+                        prepend(log, 4, &[jump])
+                    }
+                });
+                assert_eq!(result, Ok(()));
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn all_insns_are_removed_and_others_put_in_place() -> Result {
+        let mut bench = program()?;
+        bench.edit(|log| remove(log, 0, LEN))?;
+        assert!(bench.insns().is_empty());
+        let session = Open::new(&mut bench)?;
+        for idx in EDGES {
+            assert_eq!(session.replace(idx, 1, 0), Err(EINVAL));
+            assert_eq!(session.prepend(idx, 1, 0), Err(EINVAL));
+            assert_eq!(session.remove(idx, 1), Err(EINVAL));
+        }
+        drop(session);
+        // Mode verify has nothing to copy.
+        bench.edit_unchecked(|_| Ok(()))
+    }
+}
