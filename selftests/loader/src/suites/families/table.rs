@@ -41,7 +41,7 @@ const PLAIN: Family = Family {
 };
 
 /// In the order in which they are loaded.
-pub const FAMILIES: [Family; 14] = [
+pub const FAMILIES: [Family; 15] = [
     PLAIN,
     Family {
         name: "divmod",
@@ -118,12 +118,21 @@ pub const FAMILIES: [Family; 14] = [
     },
     Family {
         name: "far_jumps",
-        what: "context loads in a loop of two rounds, with jumps over 30 000 of them; the twin has no such jumps",
+        what: "context loads in a loop of two rounds, with jumps over 30 000 of them",
         n: &[30_000, 195_000, 490_000],
         most: 490_000,
         // It refuses them.
         stock_max: 0,
         make: loops::far_jumps,
+        ..PLAIN
+    },
+    Family {
+        name: "rounds",
+        what: "the same without these jumps",
+        n: &[30_000, 195_000, 490_000],
+        most: 490_000,
+        stock_max: 0,
+        make: loops::rounds,
         ..PLAIN
     },
     Family {
