@@ -18,6 +18,7 @@
 #   MAX=<n>                    for `make bench`: the largest number of edits, 195000 if not set; up to 999000
 #   ACCEL=kvm                  for `make vm`, and for the part time of `make bench`
 #   BASE=<bench.json>          for `make bench-compare`
+#   SERIES=static-branch       for `make vm`: a kernel with that series too
 FULL ?=
 INITRD ?=
 ARGS ?=
@@ -30,7 +31,7 @@ PARTS ?=
 WHERE ?=
 BASE ?=
 export MAX MACHINES ACCEL
-export COUNT FAR
+export COUNT FAR SERIES
 export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME CMD MODE ONLY
 
 # Scripts end when make is killed.
@@ -99,6 +100,10 @@ vm: ## boot the CI's kernel in QEMU, with the module: a shell in the kernel's te
 .PHONY: selftests
 selftests: ## the kernel's own test suites in every mode, in virtual machines, compared with stock (many hours)
 	$(RUN) scripts/run/selftests.sh
+
+.PHONY: static-branch
+static-branch: ## build a kernel with the series of static branches too, and run what belongs to it (an hour or two)
+	$(RUN) scripts/run/static-branch.sh
 
 .PHONY: where
 where: ## the cached artefacts, `name path` a line, - for what is not there

@@ -29,15 +29,15 @@ copy_tree() {
 # Applies the series to a copy that shares its files with the stock tree. git replaces files and does
 # not write through links.
 apply_series() {
-	local stock=$1 tree=$2 series=$3 patch leaked
+	local stock=$1 tree=$2 patch leaked
+	shift 2
 	touch "$tree.start"
 	cp -al "$stock" "$tree"
 	cd "$tree"
 	# If the cache is inside of a repository, git must not look there.
 	GIT_CEILING_DIRECTORIES=$(dirname "$tree")
 	export GIT_CEILING_DIRECTORIES
-	for patch in "$series"/*.patch; do
-		[[ -e $patch ]] || continue
+	for patch in "$@"; do
 		echo "applying ${patch##*/}"
 		run "$inroot" git apply --whitespace=nowarn "$patch" || {
 			echo "refused: ${patch#"$TOP"/} does not apply to the source of $(source_origin)"
@@ -70,7 +70,7 @@ check_version() {
 	version=$(kernel_version "$1" 2>/dev/null || true)
 	[[ -n $version ]] || die "$2 is not a Linux source tree (no version in its Makefile)"
 	[[ -d $TOP/patches/$version ]] && return 0
-	have=$(find "$TOP/patches" -mindepth 1 -maxdepth 1 -type d -printf '%f ' | sort)
+	have=$(find "$TOP/patches" -mindepth 1 -maxdepth 1 -type d ! -name '*-*' -printf '%f ' | sort)
 	die "$2 is Linux $version and there is no series for it (there is: ${have% }); pass KSRC=<tree or tarball> of one of these"
 }
 
@@ -98,13 +98,15 @@ make_stock() {
 }
 
 make_patched() {
-	local tree want dir
+	local tree want dir patches
 	tree=$(patched_source_path)
+	[[ -z $SERIES || -d $(series_path "$stock")-$SERIES ]] || die "there is no series '$SERIES'"
 	want=$(series_stamp)
 	[[ $(cat "$tree.stamp" 2>/dev/null) != "$want" ]] || return 0
 	need_disk 500 "the patched kernel source"
 	dir=$(partial_dir patched)
-	stage "apply $(kernel_version "$stock") series" series apply_series "$stock" "$dir/tree" "$(series_path "$stock")"
+	mapfile -t patches < <(series_patches "$stock")
+	stage "apply $(kernel_version "$stock") series${SERIES:+ and $SERIES}" series apply_series "$stock" "$dir/tree" "${patches[@]}"
 	rm -f "$tree.stamp"
 	if [[ -d $tree ]]; then
 		stage "update patched source" series-update update_tree "$dir/tree" "$tree"

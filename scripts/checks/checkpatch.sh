@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The series passes the kernel's own checkpatch.pl: no errors, no warnings; its stricter CHECKs are shown.
+# Each series passes the kernel's own checkpatch.pl: no errors, no warnings; its stricter CHECKs are shown.
 #
 # FILE_PATH_CHANGES asks whether a new file needs a line in MAINTAINERS; kernel/bpf/ and
 # include/linux/bpf* have one. UNKNOWN_COMMIT_ID looks a Fixes: tag up in the kernel's history, which the
@@ -11,10 +11,10 @@
 source "$(dirname "$0")/../lib/paths.sh"
 
 source=$(stock_source_path)
-series=$(series_path "$source")
-mapfile -d '' -t patches < <(find "$series" -name '*.patch' -print0 | sort -z)
+mapfile -t series < <(all_series "$source")
+mapfile -d '' -t patches < <(find "${series[@]}" -name '*.patch' -print0 | sort -z)
 ((${#patches[@]})) || {
-	echo "no patches in ${series#"$TOP"/}"
+	echo "no patches in ${series[*]#"$TOP"/}"
 	exit 77
 }
 cd "$source"

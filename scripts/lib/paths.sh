@@ -7,6 +7,10 @@
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+# A series on top of the first one: its name is behind the version in patches/. With SERIES set, kernels and
+# what is built against them have both series, and directories of their own.
+SERIES=${SERIES:-}
+
 BINDGEN_VERSION=0.72.1
 SOURCE_PACKAGE=linux-source-7.3
 # One LLVM throughout: bindgen's libclang, the kernel, the BPF programs.
@@ -80,7 +84,7 @@ stock_source_path() {
 patched_source_path() {
 	local stock
 	stock=$(stock_source_path)
-	[[ -z $stock ]] || echo "${stock/stock-/patched-}"
+	[[ -z $stock ]] || echo "${stock/stock-/${SERIES:-patched}-}"
 }
 
 # kernel_version TREE: VERSION.PATCHLEVEL, the name of a directory of patches/.
@@ -118,7 +122,7 @@ kernel_path() {
 	[[ -n $source && -n $tools ]] || return 0
 	mapfile -t fragments < <(config_fragments "$1")
 	mapfile -t args < <(kernel_make_args "$1")
-	echo "$CACHE/build/$1-$( (echo "$source $tools ${args[*]}" && cat "${fragments[@]}") | short_hash)"
+	echo "$CACHE/build/$1${SERIES:+-$SERIES}-$( (echo "$source $tools ${args[*]}" && cat "${fragments[@]}") | short_hash)"
 }
 
 # kernel_stamp KIND: what the finished build was made of, beyond its directory's key.
@@ -139,8 +143,24 @@ vm_selftests_path() { echo "$(kernel_path "$1").selftests"; }
 
 # series_path TREE: the patches for a source tree.
 series_path() { echo "$TOP/patches/$(kernel_version "$1")"; }
-# The cover letter beside the patches does not count.
-series_stamp() { hash_tree "$(series_path "$(stock_source_path)")"/*.patch; }
+# all_series TREE: the directories of all series for it, one a line.
+all_series() {
+	series_path "$1"
+	find "$TOP/patches" -mindepth 1 -maxdepth 1 -type d -name "$(kernel_version "$1")-*" | sort
+}
+# series_patches TREE: the patches that the patched tree has, one a line, in order. The cover letters beside
+# them do not count.
+series_patches() {
+	local series
+	series=$(series_path "$1")
+	find "$series" -name '*.patch' | sort
+	[[ -z $SERIES ]] || find "$series-$SERIES" -name '*.patch' | sort
+}
+series_stamp() {
+	local patches
+	mapfile -t patches < <(series_patches "$(stock_source_path)")
+	hash_tree "${patches[@]}"
+}
 
 # The version of the contract with the kernel that the module is written for, its one home.
 contract_version() { sed -nE 's/^const CONTRACT: u32 = ([0-9]+);$/\1/p' "$TOP/rust/entry.rs"; }
