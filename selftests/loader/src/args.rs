@@ -43,6 +43,8 @@ pub enum Command {
     FarJumps(FarJumpArgs),
     /// What happens when something goes wrong: allocations that fail, loads that are killed
     Trust(TrustArgs),
+    /// Static branches, of a kernel with their series: switched while all CPUs run them, and what they cost
+    StaticBranch(StaticBranchArgs),
 }
 
 #[derive(clap::Args)]
@@ -266,6 +268,22 @@ pub enum FarPlant {
     Interpreter,
     /// What is loaded has a jump that leads one insn further
     Program,
+}
+
+#[derive(clap::Args)]
+pub struct StaticBranchArgs {
+    /// Directory with BPF objects, for the one in C [default: leave it out]
+    #[arg(long)]
+    pub progs: Option<PathBuf>,
+    /// Switches while all CPUs run the program
+    #[arg(long, default_value_t = 100_000)]
+    pub switches: u64,
+    /// Runs of each program to measure
+    #[arg(long, default_value_t = 1_000_000)]
+    pub repeat: u32,
+    /// Leave out one switch on purpose: the command must then fail
+    #[arg(long)]
+    pub plant: bool,
 }
 
 /// What a planted difference changes.

@@ -38,6 +38,14 @@ struct LoadAttr {
     line_info: u64,
     line_info_cnt: u32,
     attach_btf_id: u32,
+    attach_prog_fd: u32,
+    core_relo_cnt: u32,
+    fd_array: u64,
+    core_relos: u64,
+    core_relo_rec_size: u32,
+    log_true_size: u32,
+    prog_token_fd: u32,
+    fd_array_cnt: u32,
 }
 
 /// What the verifier says of a jump that does not fit.
@@ -162,6 +170,8 @@ pub fn load_by<T>(
         prog_flags: spec.flags,
         prog_name: kernel_name(&spec.name),
         expected_attach_type: spec.attach,
+        fd_array: address(&spec.bound),
+        fd_array_cnt: spec.bound.len() as u32,
         ..Default::default()
     };
     if let Some(btf) = spec.btf {

@@ -3,7 +3,7 @@
 //! Creates the few maps that programs made here need.
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use libbpf_sys::{bpf_map_freeze, bpf_map_update_elem, BPF_MAP_CREATE};
 
@@ -69,23 +69,43 @@ fn make_map(attr: &mut MapAttr) -> io::Result<OwnedFd> {
 pub fn create_insn_array(insns: &[u32]) -> io::Result<OwnedFd> {
     let map = create_map(INSN_ARRAY, 4, INSN_ARRAY_VALUE, insns.len() as u32)?;
     for (key, &idx) in (0u32..).zip(insns) {
-        let value = [idx, 0, 0, 0];
         // SAFETY: Key and value have the sizes that the map was created with.
-        let err = unsafe {
-            bpf_map_update_elem(
-                map.as_raw_fd(),
-                (&raw const key).cast(),
-                (&raw const value).cast(),
-                0,
-            )
-        };
-        if err != 0 {
-            return Err(io::Error::from_raw_os_error(-err));
-        }
+        unsafe { update(map.as_fd(), key, [idx, 0, 0, 0]) }?;
     }
     // SAFETY: The function takes a descriptor.
     match unsafe { bpf_map_freeze(map.as_raw_fd()) } {
         0 => Ok(map),
         err => Err(io::Error::from_raw_os_error(-err)),
+    }
+}
+
+/// Creates a map of one type that has the value 0 of four bytes under the key 0.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn create_map_of_zero(kind: u32) -> io::Result<OwnedFd> {
+    let map = create_map(kind, 4, 4, 1)?;
+    // SAFETY: Key and value have the sizes that the map was created with.
+    unsafe { update(map.as_fd(), 0, 0u32) }?;
+    Ok(map)
+}
+
+/// # Safety
+///
+/// The map has keys of four bytes, and values of the size of `V`.
+unsafe fn update<V>(map: BorrowedFd<'_>, key: u32, value: V) -> io::Result<()> {
+    // SAFETY: as the caller promises.
+    let err = unsafe {
+        bpf_map_update_elem(
+            map.as_raw_fd(),
+            (&raw const key).cast(),
+            (&raw const value).cast(),
+            0,
+        )
+    };
+    match err {
+        0 => Ok(()),
+        _ => Err(io::Error::from_raw_os_error(-err)),
     }
 }

@@ -3,6 +3,7 @@
 //! bpf(2): what programs consist of, and loading them. All descriptors are owned, all buffers are
 //! vectors.
 
+pub mod branch_sections;
 pub mod btf;
 pub mod disasm;
 mod elfutils;
@@ -14,10 +15,11 @@ mod report;
 mod run;
 pub mod skb;
 mod spec;
+pub mod static_branch;
 mod sys;
 
 pub use load::{full_log, is_too_far, load, load_briefly, load_by, log, refusal};
-pub use maps::{create_insn_array, create_map, create_outer_map};
+pub use maps::{create_insn_array, create_map, create_map_of_zero, create_outer_map};
 pub use report::{is_jited, report, Detail, Report};
-pub use run::{test_run, test_run_on};
+pub use run::{test_run, test_run_on, test_runs};
 pub use spec::{InsnArray, Records, Spec, XDP_FRAGS_FLAG, XDP_FRAGS_PREFIX};

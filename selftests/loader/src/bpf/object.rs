@@ -93,9 +93,7 @@ impl Object {
                     sys::bpf_program__line_info(prog),
                     u64::from(sys::bpf_program__line_info_cnt(prog)),
                 ),
-                unprivileged: false,
-                harden: None,
-                array: None,
+                ..Spec::default()
             }
         }
     }

@@ -36,6 +36,16 @@ pub fn test_run(prog: BorrowedFd<'_>) -> io::Result<u32> {
     test_run_on(prog, &[0; 64], &[])
 }
 
+/// Runs a program `repeat` times on a packet of zeros, and returns what the last run returns, and the time
+/// of a run in nanoseconds.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn test_runs(prog: BorrowedFd<'_>, repeat: u32) -> io::Result<(u32, u32)> {
+    run(prog, &[0; 64], &[], repeat)
+}
+
 /// Runs a program that gets a packet once, and returns what it returns. `context` is the context as the
 /// program sees it, or empty.
 ///
@@ -43,11 +53,15 @@ pub fn test_run(prog: BorrowedFd<'_>) -> io::Result<u32> {
 ///
 /// What the kernel says.
 pub fn test_run_on(prog: BorrowedFd<'_>, packet: &[u8], context: &[u8]) -> io::Result<u32> {
+    run(prog, packet, context, 1).map(|(value, _)| value)
+}
+
+fn run(prog: BorrowedFd<'_>, packet: &[u8], context: &[u8], repeat: u32) -> io::Result<(u32, u32)> {
     let mut attr = TestRunAttr {
         prog_fd: prog.as_raw_fd() as u32,
         data_size_in: packet.len() as u32,
         data_in: address(packet),
-        repeat: 1,
+        repeat,
         ctx_size_in: context.len() as u32,
         ctx_in: address(context),
         ..Default::default()
@@ -55,5 +69,5 @@ pub fn test_run_on(prog: BorrowedFd<'_>, packet: &[u8], context: &[u8]) -> io::R
     // SAFETY: `attr` is the head of the attributes for BPF_PROG_TEST_RUN; its pointers are to `packet` and
     // `context`, of the stated sizes, which the kernel reads.
     unsafe { bpf(BPF_PROG_TEST_RUN, &mut attr) }?;
-    Ok(attr.retval)
+    Ok((attr.retval, attr.duration))
 }

@@ -26,6 +26,8 @@ pub struct Spec {
     pub unprivileged: bool,
     /// What `net.core.bpf_jit_harden` is to be during the load; None as the kernel has it.
     pub harden: Option<u8>,
+    /// Descriptors of maps that no insn names.
+    pub bound: Vec<RawFd>,
     /// An insn array. It is made anew for each load, as it serves one program only.
     pub array: Option<InsnArray>,
 }

@@ -2,6 +2,7 @@
 
 //! The running kernel but for bpf(2): its modes, counters and settings, and being its init.
 
+pub mod cpu;
 pub mod far_jumps;
 pub mod fault;
 pub mod init;

@@ -14,6 +14,7 @@ mod measure;
 pub mod programs;
 pub mod random;
 pub mod reload;
+pub mod static_branch;
 pub mod trust;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -5,7 +5,8 @@
 use super::{
     Cond, Insn, Op, Size, Swap, Width, ABS, ALU, ALU64, ATOMIC, CALL_CODE, CMPXCHG, END, EXIT,
     GOTOX, IND, JCOND, JMP, JMP32, LD, LDX, LD_IMM64, MEM, MEMSX, PSEUDO_CALL, PSEUDO_FUNC,
-    PSEUDO_KFUNC_CALL, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, ST, STX, X,
+    PSEUDO_KFUNC_CALL, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, ST, STATIC_BRANCH_JA, STATIC_BRANCH_NOP,
+    STX, X,
 };
 
 pub fn ldx(size: Size, dst: u8, src: u8, off: i16) -> Insn {
@@ -136,6 +137,16 @@ pub fn ja(off: i16) -> Insn {
 /// Jump with a 32-bit offset.
 pub fn gotol(off: i32) -> Insn {
     Insn::new(JMP32, 0, 0, 0, off)
+}
+
+/// Static branch that begins as a nop, with a 16-bit offset.
+pub fn nop_or_goto(off: i16) -> Insn {
+    Insn::new(JMP, 0, STATIC_BRANCH_JA | STATIC_BRANCH_NOP, off, 0)
+}
+
+/// Static branch that begins as a nop, with a 32-bit offset.
+pub fn nop_or_gotol(off: i32) -> Insn {
+    Insn::new(JMP32, 0, STATIC_BRANCH_JA | STATIC_BRANCH_NOP, 0, off)
 }
 
 pub fn may_goto(off: i16) -> Insn {

@@ -75,6 +75,10 @@ pub const PSEUDO_MAP_VALUE: u8 = 2;
 /// `src_reg` of a 64-bit immediate load of a callback, a subprogram of the same program.
 pub const PSEUDO_FUNC: u8 = 4;
 
+/// `src_reg` of a jump that is a static branch, and of one that begins as a nop too.
+pub const STATIC_BRANCH_JA: u8 = 1;
+pub const STATIC_BRANCH_NOP: u8 = 2;
+
 /// Code of a speculation barrier, which only the kernel puts into programs.
 pub const NOSPEC: u8 = ST | 0xc0;
 /// Code of a jump with a 32-bit offset.
