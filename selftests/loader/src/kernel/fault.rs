@@ -62,19 +62,36 @@ impl Faults {
         Ok(faults)
     }
 
+    /// Returns how many allocations there are in `during`.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn count<T>(&self, during: impl FnOnce() -> T) -> io::Result<(T, u32)> {
+        const MANY: u32 = 1 << 30;
+        let (result, left) = self.run(MANY, during)?;
+        Ok((result, MANY - left))
+    }
+
     /// Lets the `n`th allocation from now fail while `during` runs, and tells whether one did.
     ///
     /// # Errors
     ///
     /// What the kernel says.
     pub fn fail_nth<T>(&self, n: u32, during: impl FnOnce() -> T) -> io::Result<(T, bool)> {
+        let (result, left) = self.run(n, during)?;
+        Ok((result, left == 0))
+    }
+
+    /// The same. Returns what is left of `n`.
+    fn run<T>(&self, n: u32, during: impl FnOnce() -> T) -> io::Result<(T, u32)> {
         self.nth.write_all_at(n.to_string().as_bytes(), 0)?;
         let result = during();
         let mut text = [0; 16];
         let len = self.nth.read_at(&mut text, 0)?;
         self.nth.write_all_at(b"0", 0)?;
-        // What is left of `n`.
-        let left = String::from_utf8_lossy(&text[..len]);
-        Ok((result, left.trim() == "0"))
+        let text = String::from_utf8_lossy(&text[..len]);
+        let left = text.trim().parse().map_err(io::Error::other)?;
+        Ok((result, left))
     }
 }

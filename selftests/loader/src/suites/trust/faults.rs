@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Each allocation of a load fails once: the n-th of them, for n = 1, 2, 3 and so on, until the load has
-//! fewer.
+//! fewer. Of long loads only the last allocations fail, in which programs are rewritten.
 //!
 //! A load with a failure gives an errno that stock gives for one, or it gives the program, as some
 //! allocations are tried another way. The load behind it gives what it gave before.
@@ -40,7 +40,7 @@ pub struct FaultArgs {
     /// Where the random ones come from
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Programs with more allocations are left out
+    /// Of a load with more allocations, only so many fail: the last ones, those of the rewriting
     #[arg(long, default_value_t = 400)]
     most: u32,
     /// Directory with BPF objects (*.o)
@@ -81,16 +81,18 @@ impl Bench<'_> {
         Ok(difference(&self.spec.insns, self.first, &report))
     }
 
-    /// Lets allocations fail one by one, `most` at most. Returns the errnos of the loads, or None if
-    /// there are more.
+    /// Lets allocations fail one by one, the last `most` of them. Returns the errnos of the loads.
     fn run(
         &self,
         most: u32,
         tally: &mut Tally,
         problems: &mut Vec<String>,
-    ) -> io::Result<Option<BTreeSet<i32>>> {
+    ) -> io::Result<BTreeSet<i32>> {
+        let by = |call: &mut dyn FnMut() -> io::Result<OwnedFd>| self.faults.count(call);
+        let (_, total) = bpf::load_by(self.spec, &mut [], by)??;
         let mut seen = BTreeSet::new();
-        for n in 1..=most {
+        // Rewriting is what a load ends with.
+        for n in total.saturating_sub(most) + 1.. {
             let by = |call: &mut dyn FnMut() -> io::Result<OwnedFd>| self.faults.fail_nth(n, call);
             let (result, failed) = bpf::load_by(self.spec, &mut [], 0, by)??;
             let mut said = match &result {
@@ -118,10 +120,10 @@ impl Bench<'_> {
                 problems.push(format!("{}, allocation {n}: {text}", self.spec.name));
             }
             if !failed {
-                return Ok(Some(seen));
+                break;
             }
         }
-        Ok(None)
+        Ok(seen)
     }
 }
 
@@ -133,8 +135,8 @@ fn one(
     most: u32,
     tallies: &mut [Tally],
     problems: &mut Vec<String>,
+    in_stock: &mut BTreeSet<i32>,
 ) -> io::Result<bool> {
-    let mut in_stock = BTreeSet::new();
     let modes = switch.all_modes();
     switch.set(modes[0])?;
     let first = match bpf::load(spec) {
@@ -150,18 +152,16 @@ fn one(
             first: &first,
         };
         let found = problems.len();
-        let Some(seen) = bench.run(most, tally, problems)? else {
-            return Ok(false);
-        };
+        let seen = bench.run(most, tally, problems)?;
         let grown = Stats::read_if(switch)?.since(&before);
         tally.inside += grown.get("fail_enomem");
         if grown.get("verify_differences") > 0 {
             problems.push(format!("{}: a session differs", spec.name));
         }
         if mode == Mode::Stock {
-            in_stock = seen;
+            in_stock.extend(seen);
         } else {
-            let news: Vec<_> = seen.difference(&in_stock).collect();
+            let news: Vec<_> = seen.difference(in_stock).collect();
             if !news.is_empty() {
                 problems.push(format!("{}: errno {news:?}, not so in stock", spec.name));
             }
@@ -187,6 +187,8 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
     let modes = switch.all_modes();
     let mut tallies: Vec<Tally> = modes.iter().map(|_| Tally::default()).collect();
     let mut problems = Vec::new();
+    // Of all programs so far: of a long load the first allocations do not fail.
+    let mut in_stock = BTreeSet::new();
     let (mut number, mut count, mut left_out) = (0, 0, 0);
     let start = Instant::now();
     let mut before = None;
@@ -200,6 +202,7 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
             args.most,
             &mut tallies,
             &mut problems,
+            &mut in_stock,
         )?;
         if !kept {
             left_out += 1;

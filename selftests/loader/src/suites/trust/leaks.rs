@@ -11,6 +11,14 @@ const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
 /// kmemleak leaves out what is younger than 5 s. Programs are freed a moment after they were closed.
 const AGE: Duration = Duration::from_secs(6);
 
+/// What is in the backtrace of objects that no load has left behind: what the kernel keeps from the first
+/// program that asks for it, maps that the loader still has, and the boot.
+const NO_LEAK: [&str; 3] = [
+    "bpf_get_skb_set_tunnel_proto",
+    "map_create",
+    "comm \"swapper",
+];
+
 /// Kinds of memory in /proc/meminfo that a leak of this kernel's own would be in.
 const KINDS: [&str; 4] = ["SUnreclaim:", "VmallocUsed:", "Percpu:", "KernelStack:"];
 
@@ -56,6 +64,8 @@ pub fn found() -> io::Result<Option<Vec<String>>> {
     }
     let text = fs::read_to_string(KMEMLEAK)?;
     let objects = text.split("unreferenced object").skip(1);
-    let of_bpf = objects.filter(|object| object.contains("bpf"));
+    let of_bpf = objects.filter(|object| {
+        object.contains("bpf") && !NO_LEAK.iter().any(|known| object.contains(known))
+    });
     Ok(Some(of_bpf.map(str::to_owned).collect()))
 }
