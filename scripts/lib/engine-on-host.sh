@@ -15,6 +15,11 @@ HOST_TRIPLE=x86_64-unknown-linux-gnu
 # shellcheck disable=SC2034
 HOST_MALLOC=glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=1073741824
 
+# What libFuzzer needs. No tracing of compared values, as a case is no text with keywords.
+# shellcheck disable=SC2034
+HOST_FUZZ_FLAGS=(-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
+	-Cllvm-args=-sanitizer-coverage-pc-table -Ccodegen-units=1 --cfg fuzzing)
+
 host_target() { echo "$CACHE/host-$(toolroot_key)"; }
 
 install_cargo_tool() {

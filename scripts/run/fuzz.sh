@@ -41,13 +41,9 @@ if [[ $action == --replay ]]; then
 fi
 
 # cargo-fuzz would only replace these flags and the build below, and be one more program to install: it
-# leaves libFuzzer's options, the log and the corpus to its caller.
-# What libFuzzer needs. No sanitizer, as this is safe code; no tracing of compared values, as a case is no
-# text with keywords.
-flags=(-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters
-	-Cllvm-args=-sanitizer-coverage-pc-table -Ccodegen-units=1 --cfg fuzzing)
+# leaves libFuzzer's options, the log and the corpus to its caller. No sanitizer: run/asan.sh has that.
 note "the fuzzer"
-RUSTFLAGS=${flags[*]} host_cargo fuzz cargo build --quiet --release --locked --jobs "$JOBS" --target "$HOST_TRIPLE" -p host-fuzz ||
+RUSTFLAGS=${HOST_FUZZ_FLAGS[*]} host_cargo fuzz cargo build --quiet --release --locked --jobs "$JOBS" --target "$HOST_TRIPLE" -p host-fuzz ||
 	die "the fuzzer cannot be built"
 fuzzer=("$TOP/scripts/setup/inroot.sh" env GLIBC_TUNABLES="$HOST_MALLOC" "$(host_target)/fuzz/$HOST_TRIPLE/release/host-fuzz")
 found=$(host_target)/corpus
