@@ -19,6 +19,7 @@
 #   ACCEL=kvm                  for `make vm`, and for the part time of `make bench`
 #   BASE=<bench.json>          for `make bench-compare`
 #   SERIES=static-branch       for `make vm`: a kernel with that series too
+#   ONLY='<part>...'           for `make trust`: only these of no-panic, hostile, faults, sanitizers, host, kills, groups, planted
 FULL ?=
 INITRD ?=
 ARGS ?=
@@ -62,6 +63,10 @@ bench: ## the benchmark: executed instructions, time and memory in both modes; t
 bench-compare: ## compare results/bench.json with BASE=<bench.json>; fails if something executes 1 % more instructions
 	@test -n '$(BASE)' || { echo "error: pass BASE=<bench.json> of an earlier 'make bench'" >&2; exit 1; }
 	$(RUN) scripts/report/bench.py compare '$(BASE)' results/bench.json
+
+.PHONY: trust
+trust: ## allocations that fail, sanitizers, kills, hostile callers, panics; a table of what came of each (hours)
+	$(RUN) scripts/run/trust.sh
 
 .PHONY: kunit
 kunit: ## the engine's KUnit suites in the User-mode Linux kernel

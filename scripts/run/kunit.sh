@@ -6,14 +6,15 @@
 #
 # SESSIONS, SEED, CASE: how many random sessions the differential suite compares with stock, with
 # which seed, and which of its programs to run alone. A failure prints SEED and CASE.
-# KUNIT_APPEND: more kernel parameters.
+# KUNIT_APPEND: more kernel parameters. KUNIT_KIND: another kernel than um.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
 
 filter=${KUNIT_FILTER:-bpf_patcher*}
+kind=${KUNIT_KIND:-um}
 
-run "$TOP/scripts/build/kernel.sh" um
+run "$TOP/scripts/build/kernel.sh" "$kind"
 mkdir -p "$TOP/results"
 log=$TOP/results/kunit.log
 json=$TOP/results/kunit.json
@@ -28,7 +29,7 @@ done
 append+=" ${KUNIT_APPEND:-}"
 note "boot the patched kernel: $filter (log: $log)"
 UML_TIMEOUT=${UML_TIMEOUT:-3600} UML_APPEND=$append \
-	run "$TOP/scripts/run/uml.sh" "$(kernel_path um)/linux" - 2>/dev/null | tee "$log" |
+	run "$TOP/scripts/run/uml.sh" "$(kernel_path "$kind")/linux" - 2>/dev/null | tee "$log" |
 	sed -un 's/^bpf_patcher: /    /p' >&2 || true
 
 out=$TOP/results/kunit.txt

@@ -6,20 +6,14 @@
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
+# shellcheck source=scripts/lib/plant.sh
+source "$TOP/scripts/lib/plant.sh"
 
 list=$TOP/selftests/planted.list
 lock_cache
 run "$TOP/scripts/build/kernel.sh" um
 dir=$(partial_dir planted)
 good=0 bad=0
-
-# plant FILE OLD NEW: replaces OLD, which has to be there once.
-plant() {
-	awk -v old="$2" -v new="$3" '
-		i = index($0, old) { $0 = substr($0, 1, i - 1) new substr($0, i + length(old)); n++ }
-		{ print }
-		END { exit n != 1 }' "$1" >"$1.new" && mv "$1.new" "$1"
-}
 
 while IFS= read -r line; do
 	[[ -n $line && $line != \#* ]] || continue
