@@ -105,8 +105,13 @@ unsafe fn record(
     cnt: u32,
 ) -> c_int {
     // SAFETY: As the caller promises.
-    let (session, patch) =
-        unsafe { (session(p), core::slice::from_raw_parts(insns, cnt as usize)) };
+    let session = unsafe { session(p) };
+    let patch = match cnt {
+        // Without a look at the pointer, which may be null then.
+        0 => &[][..],
+        // SAFETY: As the caller promises.
+        _ => unsafe { core::slice::from_raw_parts(insns, cnt as usize) },
+    };
     done(kind.and_then(|kind| session.record(idx, kind, patch)))
 }
 

@@ -27,7 +27,8 @@ use super::{
     },
     view::{
         must_abort,
-        View, //
+        View,
+        ON_STACK, //
     }, //
 };
 use kernel::{
@@ -139,7 +140,8 @@ fn is_quick_at_once(view: &View, log: &Log) -> bool {
     let longest = log.program_len().saturating_add(sum.added);
     let short = edits <= FEW as usize && longest <= REACH;
     // If a later edit fails, C goes on with the program that it knows: it must not have moved.
-    let stays = edits == 1 || view.has_room(longest);
+    // Nor may a prefix be too long for the stack, for which memory would be needed by then.
+    let stays = edits == 1 || (view.has_room(longest) && sum.added as usize <= ON_STACK);
     few && independent && short && stays && view.may_move_aux(longest)
 }
 

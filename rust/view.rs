@@ -59,7 +59,7 @@ unsafe fn slice<'a, T>(ptr: *mut T, n: u32) -> &'a mut [T] {
 }
 
 /// Most insns that a pass of the kernel patches in at a time.
-const FEW: usize = bindings::INSN_BUF_SIZE as usize;
+pub(crate) const ON_STACK: usize = bindings::INSN_BUF_SIZE as usize;
 
 /// Returns the bytes of a C structure that was made of zeroed memory.
 ///
@@ -383,7 +383,7 @@ impl View {
             Kind::Prepend { behind } => {
                 // The C function puts the insn itself behind them. All that a pass puts in front of
                 // one fits on the stack.
-                let mut few = [Insn::default(); FEW + 1];
+                let mut few = [Insn::default(); ON_STACK + 1];
                 let mut many;
                 let with_insn = match few.get_mut(..=patch.len()) {
                     Some(few) => few,

@@ -45,10 +45,12 @@ mod tests {
                 entry::bpf_patcher_prepend(p, 0, insns, 1, TO_BODY),
                 entry::bpf_patcher_prepend(p, 0, insns, 1, UNKNOWN),
                 entry::bpf_patcher_prepend(p, 0, insns, 1, JUMPS_BEHIND | TO_BODY),
+                // No insns, which then need not be anywhere.
+                entry::bpf_patcher_replace(p, 0, core::ptr::null(), 0, 0),
             ]
         };
-        assert_eq!(results, [EINVAL.to_errno(); 6]);
-        assert_eq!(STATS.fail_einval.get(), invalid + 6);
+        assert_eq!(results, [EINVAL.to_errno(); 7]);
+        assert_eq!(STATS.fail_einval.get(), invalid + 7);
         // SAFETY: As above.
         let results = unsafe {
             [

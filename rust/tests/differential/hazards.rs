@@ -17,6 +17,7 @@ use crate::engine::{
         is_tail_call, //
     }, //
 };
+use crate::stats::STATS;
 use kernel::prelude::*;
 
 #[kunit_tests(bpf_patcher_hazards)]
@@ -234,6 +235,24 @@ mod tests {
         bench.edit_unchecked(|log| prepend(log, 1, &[mov(8); 40]))?;
         let insns = bench.insns();
         assert_eq!([0, 1, 41, 81].map(|i: usize| insns[i].imm), [0, 8, 9, 1]);
+        Ok(())
+    }
+
+    #[test]
+    fn prefix_that_would_need_memory_behind_another_edit() -> Result {
+        // By the engine, which allocates first: it is timed, and stock's functions are not.
+        let mut bench = Bench::of(&[mov(0), mov(1), exit()], &Extras::default())?;
+        let time = STATS.linearize_ns.get();
+        bench.edit_unchecked(|log| {
+            prepend(log, 0, &[mov(8)])?;
+            prepend(log, 1, &[mov(9)])
+        })?;
+        assert_eq!(STATS.linearize_ns.get(), time);
+        bench.edit_unchecked(|log| {
+            prepend(log, 0, &[mov(8)])?;
+            prepend(log, 1, &[mov(9); 40])
+        })?;
+        assert!(STATS.linearize_ns.get() > time);
         Ok(())
     }
 }
