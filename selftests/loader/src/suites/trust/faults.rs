@@ -89,7 +89,7 @@ impl Bench<'_> {
         problems: &mut Vec<String>,
     ) -> io::Result<BTreeSet<i32>> {
         let by = |call: &mut dyn FnMut() -> io::Result<OwnedFd>| self.faults.count(call);
-        let (_, total) = bpf::load_by(self.spec, &mut [], by)??;
+        let (_, total) = bpf::load_by(self.spec, &mut [], 0, by)??;
         let mut seen = BTreeSet::new();
         // Rewriting is what a load ends with.
         for n in total.saturating_sub(most) + 1.. {
