@@ -22,53 +22,11 @@ use kernel::{
 const LEN: usize = 33_000;
 const MAX: i16 = i16::MAX;
 
-/// What an insn becomes to make room scarce.
-fn two() -> [Insn; 2] {
-    [mov(1), mov(2)]
-}
-
 fn far(at: &[(usize, Insn)]) -> Result<Bench> {
     let mut bench = Bench::long(LEN, at)?;
     bench.relax_far_jumps(true);
     Ok(bench)
 }
-
-/// A jump of operation `op` that compares `r1` with its number, or with `r2`.
-fn jump(class: u32, op: u32, x: u32, off: i16) -> Insn {
-    let mut insn = Insn {
-        code: (class | op | x) as u8,
-        off,
-        imm: if x == 0 { 7 } else { 0 },
-        ..Insn::default()
-    };
-    insn.set_dst_reg(1);
-    insn.set_src_reg(if x == 0 { 0 } else { 2 });
-    insn
-}
-
-/// `if r1 == 7 goto off`
-fn jeq7(off: i16) -> Insn {
-    jeq(7, off)
-}
-
-/// `if r1 & 7 goto off`
-fn jset(off: i16) -> Insn {
-    jump(bindings::BPF_JMP, bindings::BPF_JSET, 0, off)
-}
-
-/// Each operation and its inverse.
-const OPS: [(u32, u32); 10] = [
-    (bindings::BPF_JEQ, bindings::BPF_JNE),
-    (bindings::BPF_JNE, bindings::BPF_JEQ),
-    (bindings::BPF_JGT, bindings::BPF_JLE),
-    (bindings::BPF_JLE, bindings::BPF_JGT),
-    (bindings::BPF_JGE, bindings::BPF_JLT),
-    (bindings::BPF_JLT, bindings::BPF_JGE),
-    (bindings::BPF_JSGT, bindings::BPF_JSLE),
-    (bindings::BPF_JSLE, bindings::BPF_JSGT),
-    (bindings::BPF_JSGE, bindings::BPF_JSLT),
-    (bindings::BPF_JSLT, bindings::BPF_JSGE),
-];
 
 #[kunit_tests(bpf_patcher_far)]
 mod tests {

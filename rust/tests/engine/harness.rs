@@ -90,6 +90,48 @@ pub(crate) fn may_goto(off: i16) -> Insn {
     insn(JMP | bindings::BPF_JCOND, 0, 0, off, 0)
 }
 
+/// What an insn becomes to make room scarce.
+pub(crate) fn two() -> [Insn; 2] {
+    [mov(1), mov(2)]
+}
+
+/// A jump of operation `op` that compares `r1` with its number, or with `r2`.
+pub(crate) fn jump(class: u32, op: u32, x: u32, off: i16) -> Insn {
+    let mut insn = Insn {
+        code: (class | op | x) as u8,
+        off,
+        imm: if x == 0 { 7 } else { 0 },
+        ..Insn::default()
+    };
+    insn.set_dst_reg(1);
+    insn.set_src_reg(if x == 0 { 0 } else { 2 });
+    insn
+}
+
+/// `if r1 == 7 goto off`
+pub(crate) fn jeq7(off: i16) -> Insn {
+    jeq(7, off)
+}
+
+/// `if r1 & 7 goto off`
+pub(crate) fn jset(off: i16) -> Insn {
+    jump(bindings::BPF_JMP, bindings::BPF_JSET, 0, off)
+}
+
+/// Each operation and its inverse.
+pub(crate) const OPS: [(u32, u32); 10] = [
+    (bindings::BPF_JEQ, bindings::BPF_JNE),
+    (bindings::BPF_JNE, bindings::BPF_JEQ),
+    (bindings::BPF_JGT, bindings::BPF_JLE),
+    (bindings::BPF_JLE, bindings::BPF_JGT),
+    (bindings::BPF_JGE, bindings::BPF_JLT),
+    (bindings::BPF_JLT, bindings::BPF_JGE),
+    (bindings::BPF_JSGT, bindings::BPF_JSLE),
+    (bindings::BPF_JSLE, bindings::BPF_JSGT),
+    (bindings::BPF_JSGE, bindings::BPF_JSLT),
+    (bindings::BPF_JSLT, bindings::BPF_JSGE),
+];
+
 /// `gotox r1`
 pub(crate) fn gotox() -> Insn {
     insn(JMP | JA | bindings::BPF_X, 1, 0, 0, 0)

@@ -9,4 +9,5 @@ mod insns;
 mod meta;
 mod reach;
 mod refs;
+mod relax;
 mod removal;

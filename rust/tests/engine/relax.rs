@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Jumps that no longer fit, relaxed: forms, rounds, errors. The differential suite `far` has more, each
+//! checked against the kernel's own functions.
+
+use super::harness::*;
+use crate::engine::{
+    abi::Insn,
+    log::Log,
+    relax::{
+        margin,
+        relax,
+        Relaxed,
+        EXACT,
+        ROUNDS, //
+    }, //
+};
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+
+/// Beyond what 16 bits reach.
+const LEN: usize = 33_000;
+const MAX: i16 = i16::MAX;
+
+/// A program of `LEN` insns with those of `at` at their places.
+fn program(at: &[(usize, Insn)]) -> Result<KVVec<Insn>> {
+    let mut insns = KVVec::new();
+    insns.resize(LEN, mov(0), GFP_KERNEL)?;
+    for &(idx, insn) in at {
+        insns[idx] = insn;
+    }
+    Ok(insns)
+}
+
+/// What becomes of the edits that `record` records, and of which insns the author is told.
+fn relaxed(
+    insns: &[Insn],
+    record: impl FnOnce(&mut Log) -> Result,
+) -> Result<(Relaxed, KVVec<u32>)> {
+    let mut log = Log::new(insns.len() as u32);
+    record(&mut log)?;
+    let (mut table, mut told) = (KVVec::new(), KVVec::new());
+    let mut tell = |idx| told.push(idx, GFP_KERNEL).expect("memory for a number");
+    let relaxed = relax(insns, &log, &mut table, &mut || false, &mut tell)?;
+    Ok((relaxed, told))
+}
+
+/// Is edit `number` of a relaxed log the one that puts `patch` in place of insn `idx`?
+fn replaces(relaxed: &Relaxed, number: usize, idx: u32, patch: &[Insn]) -> bool {
+    let key = |i: &Insn| (i.code, i.dst_reg(), i.src_reg(), i.off, i.imm);
+    let Some(log) = &relaxed.log else {
+        return false;
+    };
+    let edit = &log.edits()[number];
+    let insns = log.patch(edit);
+    edit.idx == idx
+        && insns.len() == patch.len()
+        && (0..insns.len()).all(|i| key(&insns[i]) == key(&patch[i]))
+}
+
+#[kunit_tests(bpf_patcher_relax)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn form_of_each_jump() -> Result {
+        for class in [bindings::BPF_JMP, bindings::BPF_JMP32] {
+            for (op, inverse) in OPS {
+                for x in [0, bindings::BPF_X] {
+                    let insns = program(&[
+                        (0, jump(class, op, x, MAX)),
+                        (LEN - 1, jump(class, op, x, i16::MIN)),
+                    ])?;
+                    let (relaxed, told) = relaxed(&insns, |log| replace(log, 9_000, &two()))?;
+                    let over = jump(class, inverse, x, 1);
+                    assert_eq!((relaxed.jumps, relaxed.rounds), (2, 1));
+                    assert_eq!(*told, [0, LEN as u32 - 1]);
+                    assert!(replaces(&relaxed, 0, 0, &[over, gotol(MAX.into())]));
+                    let back = gotol(i32::from(i16::MIN) - 1);
+                    assert!(replaces(&relaxed, 2, LEN as u32 - 1, &[over, back]));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn forms_of_other_jumps() -> Result {
+        let insns = program(&[
+            (0, ja(MAX)),
+            (1, jset(MAX)),
+            (LEN - 2, may_goto(i16::MIN)),
+            (LEN - 1, ja(i16::MIN)),
+        ])?;
+        let (relaxed, _) = relaxed(&insns, |log| replace(log, 9_000, &two()))?;
+        let (max, min) = (i32::from(MAX), i32::from(i16::MIN));
+        assert!(replaces(&relaxed, 0, 0, &[gotol(max)]));
+        assert!(replaces(&relaxed, 1, 1, &[jset(1), ja(1), gotol(max)]));
+        let back = [may_goto(1), ja(1), gotol(min - 2)];
+        assert!(replaces(&relaxed, 3, LEN as u32 - 2, &back));
+        assert!(replaces(&relaxed, 4, LEN as u32 - 1, &[gotol(min)]));
+        Ok(())
+    }
+
+    #[test]
+    fn what_a_jump_has_beside_its_distance_stays() -> Result {
+        let mut insn = ja(MAX);
+        insn.set_src_reg(3);
+        let insns = program(&[(0, insn)])?;
+        let (relaxed, _) = relaxed(&insns, |log| replace(log, 9, &two()))?;
+        let mut wide = gotol(MAX.into());
+        wide.set_src_reg(3);
+        assert!(replaces(&relaxed, 0, 0, &[wide]));
+        Ok(())
+    }
+
+    #[test]
+    fn patch_whose_jumps_lead_over_one_that_grows() -> Result {
+        let insns = program(&[])?;
+        let patch = [ja(2), ja(1), jset(MAX - 2), ja(-3), jeq7(-8)];
+        let (relaxed, told) = relaxed(&insns, |log| {
+            replace(log, 7, &patch)?;
+            replace(log, 9, &two())?;
+            replace(log, 10, &two())?;
+            prepend(log, 11, &[ja(-9), jeq7(0)])
+        })?;
+        assert_eq!(*told, [7]);
+        // Insn 3 of the patch led to its second insn; the last one to insn 3 of the program.
+        let far = gotol(i32::from(MAX) - 2);
+        let form = [ja(4), ja(3), jset(1), ja(1), far, ja(-5), jeq7(-10)];
+        assert!(replaces(&relaxed, 0, 7, &form));
+        Ok(())
+    }
+
+    #[test]
+    fn jump_in_front_of_an_insn() -> Result {
+        let insns = program(&[(3, jeq7(MAX - 1))])?;
+        let (relaxed, told) = relaxed(&insns, |log| {
+            prepend(log, 3, &[jeq7(MAX - 1), ja(0)])?;
+            replace(log, 9, &two())?;
+            replace(log, 10, &two())
+        })?;
+        assert_eq!(*told, [3, 3]);
+        assert!(relaxed.log.is_some_and(|log| {
+            let edits = log.edits();
+            edits.len() == 4 && edits[0].prepends() && log.patch(&edits[0]).len() == 3
+        }));
+        Ok(())
+    }
+
+    #[test]
+    fn jump_that_fits_once_it_is_replaced() -> Result {
+        let insns = program(&[(LEN - 1, ja(i16::MIN))])?;
+        let (relaxed, told) = relaxed(&insns, |log| {
+            replace(log, 900, &two())?;
+            replace(log, LEN as u32 - 1, &[mov(5)])
+        })?;
+        assert!(relaxed.log.is_none() && told.is_empty());
+        assert_eq!((relaxed.jumps, relaxed.rounds), (0, 0));
+        Ok(())
+    }
+
+    /// `n` jumps of which each pushes the one in front, and only that, and the insn that pushes the
+    /// last.
+    fn chain(n: usize) -> Result<(KVVec<Insn>, u32)> {
+        let mut insns = program(&[])?;
+        for i in 0..n {
+            // One insn to spare for each jump behind the next.
+            let spare = (n - 1 - i).saturating_sub(1) as i16;
+            insns[i] = jeq7(MAX - spare);
+        }
+        Ok((insns, MAX as u32 + n as u32 - 1))
+    }
+
+    #[test]
+    fn rounds_of_a_chain() -> Result {
+        let (insns, last) = chain(8)?;
+        let (relaxed, told) = relaxed(&insns, |log| replace(log, last, &two()))?;
+        assert_eq!((relaxed.jumps, relaxed.rounds), (8, 8));
+        assert_eq!(*told, [7, 6, 5, 4, 3, 2, 1, 0]);
+        Ok(())
+    }
+
+    #[test]
+    fn chain_that_is_cut_short() -> Result {
+        let (insns, last) = chain(100)?;
+        let (relaxed, _) = relaxed(&insns, |log| replace(log, last, &two()))?;
+        // After the exact rounds, jumps with less than 64 insns to spare go, then all others.
+        assert_eq!((relaxed.jumps, relaxed.rounds), (100, EXACT + 2));
+        Ok(())
+    }
+
+    #[test]
+    fn margins() {
+        assert_eq!(
+            [0, EXACT - 1, EXACT, EXACT + 1].map(margin),
+            [0, 0, 64, 128]
+        );
+        // More than a jump of 16 bits can have to spare.
+        assert!(margin(ROUNDS - 1) > i64::from(MAX));
+    }
+
+    #[test]
+    fn what_cannot_be_relaxed() -> Result {
+        let insns = program(&[(0, jeq7(MAX)), (40, gotol(i32::MAX))])?;
+        let removes = relaxed(&insns[..40], |log| {
+            replace(log, 9, &two())?;
+            remove(log, 12, 1)
+        });
+        assert_eq!(removes.err(), Some(EINVAL));
+        let skips = relaxed(&insns[..40], |log| {
+            prepend_behind(log, 1, &[mov(9)])?;
+            replace(log, 9, &two())
+        });
+        assert_eq!(skips.err(), Some(ERANGE));
+        let wide = relaxed(&insns, |log| replace(log, 50, &two()));
+        // It leads out of the program, and then as much further.
+        assert_eq!(wide.err(), Some(ERANGE));
+        Ok(())
+    }
+
+    #[test]
+    fn jump_over_the_others_of_its_patch() -> Result {
+        let insns = program(&[])?;
+        // It fits until these have grown to three insns each.
+        let mut patch = KVVec::new();
+        patch.push(jeq7(30_000), GFP_KERNEL)?;
+        patch.resize(30_001, jset(MAX), GFP_KERNEL)?;
+        patch.push(mov(3), GFP_KERNEL)?;
+        let (relaxed, told) = relaxed(&insns, |log| {
+            replace(log, 0, &patch)?;
+            replace(log, 40, &two())
+        })?;
+        assert_eq!((relaxed.jumps, relaxed.rounds), (30_001, 1));
+        assert_eq!(told.len(), 30_001);
+        let log = relaxed.log.ok_or(EINVAL)?;
+        let gotol = &log.patch(&log.edits()[0])[1];
+        assert_eq!((gotol.code, gotol.imm), (super::gotol(0).code, 90_000));
+        Ok(())
+    }
+
+    #[test]
+    fn process_that_is_killed() -> Result {
+        let insns = program(&[(0, jeq7(MAX))])?;
+        let mut log = Log::new(LEN as u32);
+        replace(&mut log, 9, &two())?;
+        let mut table = KVVec::new();
+        // A program of half of the insns after which it asks: asked in none of the rounds.
+        let result = relax(&insns, &log, &mut table, &mut || true, &mut |_| {});
+        assert!(result.is_ok());
+        let mut long = KVVec::new();
+        long.resize(200_000, mov(0), GFP_KERNEL)?;
+        long[0] = jeq7(MAX);
+        let mut log = Log::new(200_000);
+        replace(&mut log, 9, &two())?;
+        let result = relax(&long, &log, &mut table, &mut || true, &mut |_| {});
+        assert_eq!(result.err(), Some(EINTR));
+        Ok(())
+    }
+}
