@@ -222,6 +222,61 @@ mod tests {
     }
 
     #[test]
+    fn jump_to_a_prefix_that_it_will_skip() -> Result {
+        // Behind the prefix it fits, but stock first has it lead in front.
+        let insns = program(&[(32_770, ja(i16::MIN))])?;
+        let (reaches, told) = relaxed(&insns, |log| prepend_behind(log, 3, &[mov(9)]))?;
+        assert_eq!((reaches.jumps, told.len()), (1, 1));
+        let insns = program(&[(32_770, ja(i16::MIN + 1))])?;
+        let (reaches, _) = relaxed(&insns, |log| prepend_behind(log, 4, &[mov(9)]))?;
+        assert_eq!(reaches.jumps, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn jumps_in_front_of_what_jumps_skip() -> Result {
+        let insns = program(&[])?;
+        let near = [mov(9)];
+        let far = jeq7(MAX);
+        // What is in front of insn 8, whose edits come first.
+        let session = |edit: fn(&mut Log, u32, &[Insn]) -> Result,
+                       patch: &[Insn],
+                       next: fn(&mut Log, u32, &[Insn]) -> Result| {
+            let result = relaxed(&insns, |log| {
+                edit(log, 7, patch)?;
+                next(log, 8, &near)?;
+                replace(log, 9, &two())
+            });
+            result.map(|(relaxed, _)| relaxed.jumps)
+        };
+        // Only the end of what replaces an insn goes on to the next one.
+        assert_eq!(
+            session(replace, &[mov(1), far], prepend_behind),
+            Err(ERANGE)
+        );
+        assert_eq!(session(replace, &[far, mov(1)], prepend_behind), Ok(1));
+        assert_eq!(session(replace, &[far, mov(1)], prepend), Ok(1));
+        assert_eq!(session(replace, &[mov(1), far], prepend), Ok(1));
+        assert_eq!(session(prepend, &[mov(1), far], prepend_behind), Ok(1));
+        // Jumps to bodies skip all that is put in front.
+        assert_eq!(
+            session(replace_to_body, &[mov(1), far], prepend),
+            Err(ERANGE)
+        );
+        assert_eq!(session(replace_to_body, &[far, mov(1)], prepend), Ok(1));
+        Ok(())
+    }
+
+    #[test]
+    fn gotol_as_far_as_it_reaches() -> Result {
+        // Out of the program, as nothing verified leads.
+        let insns = program(&[(0, jeq7(MAX)), (40, gotol(i32::MAX - 1))])?;
+        let (relaxed, _) = relaxed(&insns, |log| replace(log, 50, &two()))?;
+        assert_eq!(relaxed.jumps, 1);
+        Ok(())
+    }
+
+    #[test]
     fn jump_over_the_others_of_its_patch() -> Result {
         let insns = program(&[])?;
         // It fits until these have grown to three insns each.
