@@ -268,6 +268,23 @@ mod tests {
     }
 
     #[test]
+    fn patches_that_follow_each_other() -> Result {
+        let insns = program(&[])?;
+        let far = jeq7(MAX);
+        let (relaxed, told) = relaxed(&insns, |log| {
+            replace(log, 7, &[far, mov(1)])?;
+            replace(log, 8, &[far, mov(2)])?;
+            replace(log, 9, &two())
+        })?;
+        assert_eq!(*told, [7, 8]);
+        let over = jump(bindings::BPF_JMP, bindings::BPF_JNE, 0, 1);
+        let gotol = gotol(MAX.into());
+        assert!(replaces(&relaxed, 0, 7, &[over, gotol, mov(1)]));
+        assert!(replaces(&relaxed, 1, 8, &[over, gotol, mov(2)]));
+        Ok(())
+    }
+
+    #[test]
     fn gotol_as_far_as_it_reaches() -> Result {
         // Out of the program, as nothing verified leads.
         let insns = program(&[(0, jeq7(MAX)), (40, gotol(i32::MAX - 1))])?;
