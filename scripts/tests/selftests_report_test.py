@@ -38,6 +38,10 @@ class TestOthers(unittest.TestCase):
         tests = report.veristat("file_name,prog_name,verdict,total_insns,prog_size,prog_size_jited\no,p,success,9,4,70\no,q,failure,3,0,0\n")
         self.assertEqual(tests, {"o: p": "success 9 verified, 4 insns, 70 bytes", "o: q": "failure"})
 
+    def test_verifier_skips(self):
+        tests = report.test_verifier("#1/p a b SKIP (program uses an unsupported feature)\n#2/p c OK\n@end\n")
+        self.assertEqual(tests, {"#1/p a b": "SKIP", "#2/p c": "OK"})
+
     def test_kmod(self):
         run = "@run 1-0\n[ 3.1] test_bpf: #1 B FAIL\ntest_bpf: #0 A jited:1 44 PASS\ntest_bpf: #1 B FAIL\ntest_bpf: Summary: 1 PASSED\n"
         tests = report.test_kmod(run + "@run 1-2\ntest_bpf: #0 A jited:0 9 PASS\ntest_bpf: Summary: 1 PASSED\n@left_out #1 B\n")
@@ -56,6 +60,18 @@ def ran(mode, **changes):
 
 
 class Compare(unittest.TestCase):
+    def test_far_jumps(self):
+        name = "1-2 #1008 Long conditional jump: taken at runtime"
+        base = ran("stock", status=1, tests={name: "FAIL"})
+        modes = {"stock": base, "patcher": ran("patcher", tests={name: "PASS jited"})}
+        problems, explained = report.compare("test_kmod", "test_kmod", modes)
+        self.assertEqual((problems, len(explained)), ([], 1))
+        # The other way round it is a difference, and so is another test.
+        modes = {"stock": ran("stock", tests={name: "PASS"}), "patcher": ran("patcher", tests={name: "FAIL"})}
+        self.assertEqual(len(report.compare("test_kmod", "test_kmod", modes)[0]), 1)
+        modes = {"stock": ran("stock", tests={"1-2 #1 A": "FAIL"}), "patcher": ran("patcher", tests={"1-2 #1 A": "PASS"})}
+        self.assertEqual(len(report.compare("test_kmod", "test_kmod", modes)[0]), 1)
+
     def problems(self, mode, name="test_progs", suite="test_progs", base=None, **changes):
         problems, _ = report.compare(suite, name, {"stock": base or ran("stock"), mode: ran(mode, **changes)})
         return problems
