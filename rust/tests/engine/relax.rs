@@ -264,6 +264,7 @@ mod tests {
             Err(ERANGE)
         );
         assert_eq!(session(replace_to_body, &[far, mov(1)], prepend), Ok(1));
+        assert_eq!(session(replace_to_body, &[mov(1), far], replace), Ok(1));
         Ok(())
     }
 
