@@ -120,19 +120,7 @@ impl Body<'_> {
     }
 
     pub fn cond(&mut self) -> Cond {
-        self.rng.pick(&[
-            Cond::Eq,
-            Cond::Gt,
-            Cond::Ge,
-            Cond::Set,
-            Cond::Ne,
-            Cond::Sgt,
-            Cond::Sge,
-            Cond::Lt,
-            Cond::Le,
-            Cond::Slt,
-            Cond::Sle,
-        ])
+        self.rng.pick(&Cond::ALL)
     }
 
     /// A jump to `label` that is always taken.
