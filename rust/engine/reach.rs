@@ -198,12 +198,25 @@ fn poll(at: &mut u32, aborts: &mut dyn FnMut() -> bool) -> Result {
 fn check_kept(layout: &Layout<'_>, old: u32, pos: u32, insn: &Insn, r: Reference) -> Option<u32> {
     let distance = r.distance(insn);
     let target = i64::from(old) + 1 + distance;
+    let fits = kept_spare(layout, old, pos, insn, r) >= 0;
+    (!fits).then(|| blamed(layout, old, target, distance))
+}
+
+/// Returns how many insns more the reference `r` of old insn `old`, now at `pos`, could lead over.
+pub(super) fn kept_spare(
+    layout: &Layout<'_>,
+    old: u32,
+    pos: u32,
+    insn: &Insn,
+    r: Reference,
+) -> i64 {
     // Where jumps skip what is put in front of an insn, stock first aims a backward jump in front
     // of it, then redirects it. Both distances must fit. Nothing behind the insn has been patched
     // by then.
-    let in_front = distance - layout.skipped_len(target);
-    let fits = r.fits(in_front) && r.fits(kept_distance(layout, old, pos, insn, r));
-    (!fits).then(|| blamed(layout, old, target, distance))
+    let distance = r.distance(insn);
+    let in_front = distance - layout.skipped_len(i64::from(old) + 1 + distance);
+    let spare = r.spare(kept_distance(layout, old, pos, insn, r));
+    spare.min(r.spare(in_front))
 }
 
 /// Returns the insn to blame if the reference `r` of insn `k` of the patch of `edit`, now at `pos`,

@@ -45,6 +45,7 @@ use super::{
     },
     reach::{
         each,
+        kept_spare,
         Place, //
     },
     reference::{
@@ -52,10 +53,7 @@ use super::{
         Reference,
         JA, //
     },
-    relocate::{
-        kept_distance,
-        patch_distance, //
-    }, //
+    relocate::patch_distance, //
 };
 use form::Form;
 use kernel::prelude::*;
@@ -203,22 +201,13 @@ impl Jump {
         insn: &Insn,
         r: Reference,
     ) -> Option<Self> {
-        let distance = r.distance(insn);
         let (is_kept, site, spare, behind, to_body) = match place {
             Place::Kept(old) => {
-                // As reach::check() has it, so that the kernel's own functions can do the edits.
-                let in_front = distance - layout.skipped_len(i64::from(old) + 1 + distance);
-                let spare = r.spare(kept_distance(layout, old, pos, insn, r));
-                (
-                    true,
-                    old,
-                    spare.min(r.spare(in_front)),
-                    Some(old + 1),
-                    false,
-                )
+                let spare = kept_spare(layout, old, pos, insn, r);
+                (true, old, spare, Some(old + 1), false)
             }
             Place::Patch { edit, k } => {
-                edit.target(k, distance)?;
+                edit.target(k, r.distance(insn))?;
                 let spare = r.spare(patch_distance(layout, edit, k, pos, insn, r));
                 let is_last = !edit.prepends() && k + 1 == edit.len();
                 let behind = is_last.then_some(edit.idx + 1);
