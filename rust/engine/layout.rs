@@ -276,16 +276,19 @@ fn number(table: &mut [u32], edits: &[Edit]) {
     let (mut old, mut new) = (0, 0);
     for edit in edits {
         let idx = edit.idx as usize;
-        if edit.removes() {
+        // Often edits follow each other closely.
+        if old < idx {
             new = count_up(&mut table[old..idx], new);
+            old = idx;
+        }
+        if edit.removes() {
             old = edit.end() as usize;
             // They map to what comes behind them.
             table[idx..old].fill(new);
             continue;
         }
         // Not for what comes behind insns that are put in front of the same one.
-        if old <= idx {
-            new = count_up(&mut table[old..idx], new);
+        if old == idx {
             table[idx] = new;
             new += 1;
             old = idx + 1;

@@ -164,10 +164,14 @@ impl Log {
             tag,
             refers: false,
         };
-        if patch.iter().any(may_refer) {
+        // Most have two to five insns, for which this is quicker than to call memcpy().
+        for insn in patch {
+            edit.refers |= may_refer(insn);
+            abi::push(&mut self.pool, *insn)?;
+        }
+        if edit.refers {
             edit.refers = self.sum.add_references(edit, patch);
         }
-        abi::extend(&mut self.pool, patch)?;
         let added = edit.added();
         self.sum.added = self.sum.added.saturating_add(added);
         self.sum.moving += u32::from(added > 0);
