@@ -30,6 +30,12 @@ pub(crate) fn push<T>(array: &mut Array<T>, value: T) -> Result {
     Ok(array.push(value, GFP_KERNEL_ACCOUNT)?)
 }
 
+/// Appends `value` to `array`, in which there is room for it: `EINVAL` if not.
+#[inline]
+pub(crate) fn push_into_room<T>(array: &mut Array<T>, value: T) -> Result {
+    Ok(array.push_within_capacity(value)?)
+}
+
 /// Appends all of `values` to `array`; on `ENOMEM` it is as before.
 #[inline]
 pub(crate) fn extend<T: Clone>(array: &mut Array<T>, values: &[T]) -> Result {

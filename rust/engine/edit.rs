@@ -42,8 +42,9 @@ pub(crate) struct Edit {
     /// Number of insns of its patch or, of a removal, of those removed.
     pub(super) cnt: u32,
     pub(super) tag: Tag,
-    /// Some insn of its patch refers to another one.
-    pub(crate) refers: bool,
+    /// Some insn of its patch refers to one outside of the patch. What refers to the patch itself stays
+    /// as it is.
+    pub(crate) refers_out: bool,
 }
 
 impl Edit {

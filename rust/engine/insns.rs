@@ -67,7 +67,7 @@ fn expand(insns: &mut [Insn], layout: &Layout<'_>, len: u32) {
         for (insn, new) in insns[to..][..patch.len()].iter_mut().zip(patch) {
             *insn = *new;
         }
-        if edit.refers {
+        if edit.refers_out {
             relocate::patch(insns, layout, edit, to as u32);
         }
     }

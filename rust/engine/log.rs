@@ -78,20 +78,20 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    /// Adds the references of the patch of `edit`. Returns whether there are any. Most patches have
-    /// none, for which recording is quicker without this in it.
+    /// Adds the references of the patch of `edit`. Returns whether any is to an insn outside of it.
+    /// Most patches have none, for which recording is quicker without this in it.
     #[inline(never)]
     fn add_references(&mut self, edit: Edit, patch: &[Insn]) -> bool {
-        let mut refers = false;
+        let mut refers_out = false;
         for (insn, k) in patch.iter().zip(0..) {
             if let Some(reference) = Reference::of(insn) {
-                refers = true;
                 self.subprog_refs += u32::from(!reference.is_jump);
                 let target = edit.target(k, reference.distance(insn));
-                self.refers_out |= target.is_some();
+                refers_out |= target.is_some();
             }
         }
-        refers
+        self.refers_out |= refers_out;
+        refers_out
     }
 }
 
@@ -162,15 +162,16 @@ impl Log {
             at: self.pool.len() as u32,
             cnt: patch.len() as u32,
             tag,
-            refers: false,
+            refers_out: false,
         };
         // Most have two to five insns, for which this is quicker than to call memcpy().
+        let mut refers = false;
         for insn in patch {
-            edit.refers |= may_refer(insn);
-            abi::push(&mut self.pool, *insn)?;
+            refers |= may_refer(insn);
+            abi::push_into_room(&mut self.pool, *insn)?;
         }
-        if edit.refers {
-            edit.refers = self.sum.add_references(edit, patch);
+        if refers {
+            edit.refers_out = self.sum.add_references(edit, patch);
         }
         let added = edit.added();
         self.sum.added = self.sum.added.saturating_add(added);
@@ -196,7 +197,7 @@ impl Log {
             at: self.pool.len() as u32,
             cnt,
             tag: Tag::Remove,
-            refers: false,
+            refers_out: false,
         };
         self.push(edit, idx + cnt)
     }
@@ -205,7 +206,7 @@ impl Log {
     fn push(&mut self, edit: Edit, free: u32) -> Result {
         self.free = free;
         self.open = edit.prepends();
-        abi::push(&mut self.edits, edit)
+        abi::push_into_room(&mut self.edits, edit)
     }
 
     /// Makes room for an edit of insn `idx` that brings `insns` along.

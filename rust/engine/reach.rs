@@ -174,7 +174,7 @@ pub(super) fn each<'a>(
                 visit(Place::Replaced(edit.idx), pos, insn, r)?;
             }
         }
-        if edit.refers {
+        if edit.refers_out {
             for ((pos, k), insn) in (pos..).zip(0..).zip(layout.log().patch(edit)) {
                 if let Some(r) = Reference::of(insn) {
                     visit(Place::Patch { edit, k }, pos, insn, r)?;

@@ -84,7 +84,7 @@ pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) {
         if !piece.kept.is_empty() {
             kept(insns, layout, piece.kept.clone(), piece.pos);
         }
-        if let Some(edit) = piece.edit.filter(|e| e.refers) {
+        if let Some(edit) = piece.edit.filter(|e| e.refers_out) {
             patch(insns, layout, edit, piece.patch_pos());
         }
     }

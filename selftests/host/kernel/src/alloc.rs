@@ -7,7 +7,7 @@ mod fail;
 mod vec;
 
 pub use fail::{fail_nth, failed};
-pub use vec::Vec;
+pub use vec::{PushError, Vec};
 
 /// No memory.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

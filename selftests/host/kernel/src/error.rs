@@ -2,7 +2,11 @@
 
 //! Error numbers: rust/kernel/error.rs.
 
-use crate::{alloc::AllocError, bindings, ffi::c_int};
+use crate::{
+    alloc::{AllocError, PushError},
+    bindings,
+    ffi::c_int,
+};
 use core::num::TryFromIntError;
 
 /// A negated errno.
@@ -32,6 +36,12 @@ impl Error {
 impl From<AllocError> for Error {
     fn from(_: AllocError) -> Self {
         code::ENOMEM
+    }
+}
+
+impl<T> From<PushError<T>> for Error {
+    fn from(_: PushError<T>) -> Self {
+        code::EINVAL
     }
 }
 

@@ -7,6 +7,9 @@ use crate::zeroable::Zeroable;
 use core::ops::{Deref, DerefMut};
 use std::vec;
 
+/// The array is full.
+pub struct PushError<T>(pub T);
+
 /// `Vec` of the kernel, over the one of the standard library.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Vec<T>(vec::Vec<T>);
@@ -63,6 +66,15 @@ impl<T> Vec<T> {
     #[inline]
     pub fn push(&mut self, value: T, flags: Flags) -> Result<(), AllocError> {
         self.reserve(1, flags)?;
+        self.0.push(value);
+        Ok(())
+    }
+
+    #[inline]
+    pub fn push_within_capacity(&mut self, value: T) -> Result<(), PushError<T>> {
+        if self.len() == self.capacity() {
+            return Err(PushError(value));
+        }
         self.0.push(value);
         Ok(())
     }
