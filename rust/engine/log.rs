@@ -287,9 +287,9 @@ impl Log {
 /// program and has `rest` before it.
 ///
 /// An array that is full gets the room that it needs if the rest of the program is edited as what is
-/// done was, so that it is seldom moved; but no more than eight times what it had. For example, the
-/// 64 edits that there is room for are those of the first 130 insns of 1 000. The program is
-/// expected to have 492 of them.
+/// done was, so that it is seldom moved; but no more than eight times what it had. For example, there
+/// is room for 64 edits, and the 65th is that of insn 129 of 1 000. The program is expected to have
+/// 65 * 1 000 / 130 = 500 of them.
 fn make_room<T>(array: &mut Array<T>, n: usize, done: u64, rest: u64) -> Result {
     let len = array.len() + n;
     let capacity = array.capacity();

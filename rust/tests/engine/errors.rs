@@ -11,7 +11,8 @@ use crate::engine::{
     },
     reach::{
         self,
-        Failure, //
+        Failure,
+        TooFar, //
     }, //
 };
 use kernel::prelude::*;
@@ -74,6 +75,17 @@ mod tests {
         let mut log = Log::new(8);
         let result = log.record(2, Kind::Remove { cnt: 1 }, &[mov(0)]);
         assert_eq!(result, Err(EINVAL));
+    }
+
+    #[test]
+    fn whom_a_failure_blames() {
+        let too_far = Failure::TooFar(TooFar {
+            jump: Some(3),
+            blamed: 7,
+        });
+        assert_eq!((too_far.error(), too_far.blamed()), (ERANGE, Some(7)));
+        let other = Failure::from(ENOMEM);
+        assert_eq!((other.error(), other.blamed()), (ENOMEM, None));
     }
 
     #[test]

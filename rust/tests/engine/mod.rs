@@ -6,6 +6,7 @@
 mod errors;
 pub(crate) mod harness;
 mod insns;
+mod log;
 mod meta;
 mod reach;
 mod refs;
