@@ -90,6 +90,18 @@ mod tests {
     }
 
     #[test]
+    fn two_jumps_that_one_edit_makes_too_far() -> Result {
+        let mut insns = jump_across(MAX - 1, 40_000)?;
+        insns[1] = ja(MAX - 1);
+        let result = too_far(&insns, |log| {
+            replace(log, 5, &[mov(0), mov(1)])?;
+            replace(log, 9, &[mov(0), mov(1)])
+        })?;
+        assert_eq!(result, Some((0, 9)));
+        Ok(())
+    }
+
+    #[test]
     fn jump_of_a_patch_that_does_not_fit() -> Result {
         let insns = jump_across(0, 40_000)?;
         let result = too_far(&insns, |log| {
