@@ -32,7 +32,7 @@ done
 dir=$results/cost
 mkdir -p "$dir"
 run env MODE=none VM_ICOUNT=1 VM_RESULTS="$dir" VM_SUITES="" \
-	CMD="'$loader' static-branch --switches 0 --repeat 10000 >'$dir/log'" \
+	CMD="'$loader' static-branch --switches 0 --programs 0 --seconds 0 --repeat 10000 >'$dir/log'" \
 	"$TOP/scripts/run/vm.sh" "$kind" </dev/null >"$dir/console" 2>&1 || status=1
 sed -n 's/^@json {"cost"://p' "$dir/log"
 exit "$status"

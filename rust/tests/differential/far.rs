@@ -136,6 +136,32 @@ mod tests {
     }
 
     #[test]
+    fn static_branch_and_its_position() -> Result {
+        for flags in STATIC_BRANCHES {
+            let near = |off| static_branch(ja(off), flags);
+            let mut insns = KVVec::new();
+            insns.resize(LEN, mov(0), GFP_KERNEL)?;
+            insns[0] = near(MAX);
+            insns[1] = near(0);
+            insns[LEN - 2] = near(i16::MIN);
+            insns[LEN - 1] = exit();
+            let last = LEN as u32 - 2;
+            let extras = Extras {
+                array: &[0, 1, last],
+                ..Extras::default()
+            };
+            let mut bench = Bench::of(&insns, &extras)?;
+            bench.relax_far_jumps(true);
+            bench.edit(|log| replace(log, 9_000, &two()))?;
+            let wide = |imm| static_branch(gotol(imm), flags);
+            assert!(has(&bench, 0, &[wide(i32::from(MAX) + 1), near(0)]));
+            assert!(has(&bench, LEN - 1, &[wide(i32::from(i16::MIN) - 1)]));
+            assert!(bench.array_is(&[0, 1, last + 1]));
+        }
+        Ok(())
+    }
+
+    #[test]
     fn jump_that_fits_once_it_is_replaced() -> Result {
         let mut bench = far(&[(LEN - 2, ja(i16::MIN))])?;
         bench.edit(|log| {

@@ -18,7 +18,9 @@ use super::{
         may_goto,
         mov,
         mov32,
-        tail_call, //
+        static_branch,
+        tail_call,
+        STATIC_BRANCHES, //
     },
     bench::{
         Bench,
@@ -75,6 +77,14 @@ fn subprogs(rng: &mut Rng, insns: &[Insn]) -> Result<KVec<u32>> {
     Ok(starts)
 }
 
+/// A goto, which is a static branch at two of three places.
+fn flavour(insn: Insn, idx: u32) -> Insn {
+    match idx as usize % 3 {
+        0 => insn,
+        n => static_branch(insn, STATIC_BRANCHES[n - 1]),
+    }
+}
+
 /// A random insn for `idx` that is one slot long, and whether it refers to something.
 fn insn(rng: &mut Rng, insns: &[Insn], starts: &[u32], idx: u32) -> Insn {
     let distance = |target: u32| i64::from(target) - i64::from(idx) - 1;
@@ -84,9 +94,9 @@ fn insn(rng: &mut Rng, insns: &[Insn], starts: &[u32], idx: u32) -> Insn {
     let near = i16::try_from(to);
     match (rng.below(16), near) {
         (0..=2, Ok(off)) => jeq(0, off),
-        (3, Ok(off)) => ja(off),
+        (3, Ok(off)) => flavour(ja(off), idx),
         (4, Ok(off)) => may_goto(off),
-        (3..=5, _) => gotol(to as i32),
+        (3..=5, _) => flavour(gotol(to as i32), idx),
         (6 | 7, _) => call(subprog as i32),
         (8, _) => gotox(),
         (9, _) => tail_call(),

@@ -80,6 +80,16 @@ pub(crate) fn gotol(imm: i32) -> Insn {
     insn(JMP32 | JA, 0, 0, 0, imm)
 }
 
+/// The goto or gotol `insn` as a static branch, of which `flags` are the bits.
+pub(crate) fn static_branch(mut insn: Insn, flags: u8) -> Insn {
+    insn.set_src_reg(flags);
+    insn
+}
+
+/// Bits of a static branch that begins as a jump, and of one that begins as a nop. The kernel has them with
+/// the series of static branches only, and the engine does not look at them.
+pub(crate) const STATIC_BRANCHES: [u8; 2] = [1, 3];
+
 /// `if r1 == imm goto off`
 pub(crate) fn jeq(imm: i32, off: i16) -> Insn {
     insn(JMP | bindings::BPF_JEQ, 1, 0, off, imm)

@@ -105,14 +105,25 @@ mod tests {
     }
 
     #[test]
-    fn what_a_jump_has_beside_its_distance_stays() -> Result {
-        let mut insn = ja(MAX);
-        insn.set_src_reg(3);
-        let insns = program(&[(0, insn)])?;
-        let (relaxed, _) = relaxed(&insns, |log| replace(log, 9, &two()))?;
-        let mut wide = gotol(MAX.into());
-        wide.set_src_reg(3);
-        assert!(replaces(&relaxed, 0, 0, &[wide]));
+    fn static_branch_stays_one() -> Result {
+        for flags in STATIC_BRANCHES {
+            let (near, wide) = (
+                |off| static_branch(ja(off), flags),
+                |imm| static_branch(gotol(imm), flags),
+            );
+            let insns = program(&[(0, near(MAX)), (LEN - 1, near(i16::MIN))])?;
+            let (ahead, _) = relaxed(&insns, |log| replace(log, 9_000, &two()))?;
+            assert!(replaces(&ahead, 0, 0, &[wide(MAX.into())]));
+            let back = i32::from(i16::MIN);
+            assert!(replaces(&ahead, 2, LEN as u32 - 1, &[wide(back)]));
+            // In a patch, and one that fits.
+            let (within, _) = relaxed(&insns, |log| {
+                replace(log, 7, &[near(MAX), near(0)])?;
+                replace(log, 9, &two())
+            })?;
+            let patch = [wide(MAX.into()), near(0)];
+            assert!(replaces(&within, 1, 7, &patch));
+        }
         Ok(())
     }
 

@@ -278,10 +278,25 @@ pub struct StaticBranchArgs {
     /// Switches while all CPUs run the program
     #[arg(long, default_value_t = 100_000)]
     pub switches: u64,
+    /// Random programs
+    #[arg(long, default_value_t = 500)]
+    pub programs: u64,
+    /// Where random programs come from: the same seed gives the same programs [default: the clock]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Number of the first of them
+    #[arg(long, default_value_t = 0)]
+    pub first: u64,
+    /// Load this random program of the seed alone, and print it
+    #[arg(long)]
+    pub only: Option<u64>,
+    /// Seconds in which programs come and go while they are switched
+    #[arg(long, default_value_t = 20)]
+    pub seconds: u64,
     /// Runs of each program to measure
     #[arg(long, default_value_t = 1_000_000)]
     pub repeat: u32,
-    /// Leave out one switch on purpose: the command must then fail
+    /// Leave out switches on purpose: each part that switches must then fail
     #[arg(long)]
     pub plant: bool,
 }

@@ -42,6 +42,11 @@ fn near(distance: i64) -> Option<i16> {
     fits.then_some(distance as i16)
 }
 
+/// `src_reg` of a goto: a plain one, or a static branch that begins as a jump or as a nop.
+fn flavour(marker: u32) -> u8 {
+    [0, 1, 3][marker as usize % 3]
+}
+
 /// An insn that refers to the one `distance` behind it, or to none, marked with a number where that
 /// leaves room.
 pub(super) fn any(kind: u8, distance: i64, marker: u32) -> Insn {
@@ -51,7 +56,7 @@ pub(super) fn any(kind: u8, distance: i64, marker: u32) -> Insn {
     let Some(near) = near(distance) else {
         // A long jump or a call.
         return match kind % 2 {
-            0 => insn(0x06, 0, 0, short, wide),
+            0 => insn(0x06, 0, flavour(marker), short, wide),
             _ => insn(0x85, 0, 1, short, wide),
         };
     };
@@ -62,10 +67,10 @@ pub(super) fn any(kind: u8, distance: i64, marker: u32) -> Insn {
         // Jumps: if r1 == number, if w1 > r2, goto, may_goto
         2 | 3 => insn(0x15, 1, 0, near, mark),
         4 => insn(0x2e, 1, 2, near, mark),
-        5 => insn(0x05, 0, 0, near, mark),
+        5 => insn(0x05, 0, flavour(marker), near, mark),
         6 => insn(0xe5, 0, 0, near, mark),
         // gotol
-        7 | 8 => insn(0x06, 0, 0, short, wide),
+        7 | 8 => insn(0x06, 0, flavour(marker), short, wide),
         // Calls of a subprog, of a helper, of a kfunc
         9 | 10 => insn(0x85, 0, 1, short, wide),
         11 => insn(0x85, 0, 0, 0, mark),

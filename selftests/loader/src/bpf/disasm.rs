@@ -68,8 +68,8 @@ fn text(insn: Insn, high: i32, at: i64) -> String {
                 imm.to_string()
             };
             match code & 0xf0 {
-                0x00 if class == 6 => format!("gotol {}", to(imm)),
-                0x00 => format!("goto {}", to(i32::from(off))),
+                0x00 if class == 6 => format!("{} {}", always(insn, "gotol"), to(imm)),
+                0x00 => format!("{} {}", always(insn, "goto"), to(i32::from(off))),
                 0x80 if src == 1 => format!("call func {} ({off})", to(imm)),
                 0x80 => format!("call {imm}"),
                 0x90 => "exit".to_owned(),
@@ -83,6 +83,15 @@ fn text(insn: Insn, high: i32, at: i64) -> String {
             }
         }
         _ => format!("? r{dst} r{src} {off} {imm}"),
+    }
+}
+
+/// A jump without a condition.
+fn always(insn: Insn, jump: &str) -> String {
+    match (insn.is_static_branch(), insn.begins_as_nop()) {
+        (false, _) => jump.to_owned(),
+        (true, false) => format!("{jump}_or_nop"),
+        (true, true) => format!("nop_or_{jump}"),
     }
 }
 

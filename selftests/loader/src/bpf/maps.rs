@@ -5,13 +5,17 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-use libbpf_sys::{bpf_map_freeze, bpf_map_update_elem, BPF_MAP_CREATE};
+use libbpf_sys::{
+    bpf_map_delete_elem, bpf_map_freeze, bpf_map_lookup_elem, bpf_map_update_elem, BPF_MAP_CREATE,
+};
 
 use super::sys::{bpf, owned};
 
 /// `BPF_MAP_TYPE_INSN_ARRAY`, and the size of its values in bytes.
 const INSN_ARRAY: u32 = 34;
 const INSN_ARRAY_VALUE: u32 = 16;
+/// The position of an insn that is not there any more.
+const INSN_DELETED: u32 = u32::MAX;
 
 /// Head of `union bpf_attr` for `BPF_MAP_CREATE`.
 #[repr(C)]
@@ -73,10 +77,50 @@ pub fn create_insn_array(insns: &[u32]) -> io::Result<OwnedFd> {
         unsafe { update(map.as_fd(), key, [idx, 0, 0, 0]) }?;
     }
     // SAFETY: The function takes a descriptor.
-    match unsafe { bpf_map_freeze(map.as_raw_fd()) } {
-        0 => Ok(map),
-        err => Err(io::Error::from_raw_os_error(-err)),
-    }
+    answer(unsafe { bpf_map_freeze(map.as_raw_fd()) }).map(|()| map)
+}
+
+/// Where the insns of an insn array are in the rewritten program, in the order in which the array lists
+/// them; None for those that were removed.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn insn_positions(map: BorrowedFd<'_>, entries: u32) -> io::Result<Vec<Option<u32>>> {
+    let position = |key: u32| {
+        // As the insn was given, and is in the rewritten and in the compiled program.
+        let mut value = [0u32; INSN_ARRAY_VALUE as usize / 4];
+        // SAFETY: Key and value have the sizes of those of an insn array.
+        let err = unsafe {
+            bpf_map_lookup_elem(
+                map.as_raw_fd(),
+                (&raw const key).cast(),
+                (&raw mut value).cast(),
+            )
+        };
+        answer(err).map(|()| (value[1] != INSN_DELETED).then_some(value[1]))
+    };
+    (0..entries).map(position).collect()
+}
+
+/// Puts a program into a map of programs.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn put_program(map: BorrowedFd<'_>, key: u32, prog: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: Maps of programs have keys and values of four bytes.
+    unsafe { update(map, key, prog.as_raw_fd()) }
+}
+
+/// Removes a program from a map of programs.
+///
+/// # Errors
+///
+/// What the kernel says: that there is none.
+pub fn remove_program(map: BorrowedFd<'_>, key: u32) -> io::Result<()> {
+    // SAFETY: Maps of programs have keys of four bytes.
+    answer(unsafe { bpf_map_delete_elem(map.as_raw_fd(), (&raw const key).cast()) })
 }
 
 /// Creates a map of one type that has the value 0 of four bytes under the key 0.
@@ -104,6 +148,11 @@ unsafe fn update<V>(map: BorrowedFd<'_>, key: u32, value: V) -> io::Result<()> {
             0,
         )
     };
+    answer(err)
+}
+
+/// What a function of libbpf returns, as a result.
+fn answer(err: i32) -> io::Result<()> {
     match err {
         0 => Ok(()),
         _ => Err(io::Error::from_raw_os_error(-err)),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What differs between any two loads of a program, as it is drawn or made for each: random numbers of
-//! `BPF_F_TEST_RND_HI32` and of blinding, and an insn array.
+//! `BPF_F_TEST_RND_HI32` and of blinding, and insn arrays.
 
 use libbpf_sys::BPF_F_TEST_RND_HI32;
 
@@ -15,11 +15,11 @@ const AX: u8 = 11;
 /// Clears what is drawn or made for each load of `spec`.
 pub fn clear(spec: &Spec, report: &mut Report) {
     let filled = spec.flags & BPF_F_TEST_RND_HI32 != 0;
-    if filled {
+    if filled || spec.harden == Some(2) {
         // The tags of functions are hashes over the random numbers.
         report.tags.truncate(1);
     }
-    if spec.array.is_some() {
+    if spec.array.is_some() || !spec.bound.is_empty() {
         report.map_ids.fill(0);
     }
     let Some(xlated) = &mut report.xlated else {

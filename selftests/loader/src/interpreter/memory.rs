@@ -2,6 +2,8 @@
 
 //! What a program can access: its context, a packet, and the stack of each frame.
 
+use std::collections::BTreeSet;
+
 use crate::bpf::skb;
 
 /// Addresses, far from each other, and from what arithmetic makes of numbers.
@@ -16,6 +18,8 @@ const STACK: u64 = 512;
 pub struct Input {
     pub context: Context,
     pub packet: Vec<u8>,
+    /// Static branches that are switched on, by the indices of their insns.
+    pub switched: BTreeSet<usize>,
 }
 
 /// The context: bytes of fields whose value is known, and words that the kernel makes pointers of.

@@ -11,6 +11,8 @@ mod arithmetic;
 mod condition;
 mod memory;
 
+use libbpf_sys::BPF_FUNC_jiffies64;
+
 use crate::bpf::insn::{
     Cond, Insn, Width, ALU, ALU64, CALL_CODE, EXIT_CODE, GOTOL, JA, JMP, JMP32, LDX, LD_IMM64,
     MAY_GOTO, MEM, MEMSX, PSEUDO_CALL, ST, STX, X,
@@ -23,6 +25,8 @@ pub use memory::{Context, Input};
 const FRAMES: usize = 8;
 /// Times that a may_goto falls through in one call of a function.
 const BUDGET: u32 = 8_388_608;
+/// What is in registers whose value is lost. A program that uses it returns something else in the kernel.
+const LOST: u64 = 0x1057_1057_1057_1057;
 /// A program that takes more insns does not end.
 const STEPS: u64 = 10_000_000;
 
@@ -49,8 +53,8 @@ struct Frame {
     budget: u32,
 }
 
-/// Runs a program, and returns what it returns. `seen` gets each jump that depends on something, and
-/// whether it was taken.
+/// Runs a program, and returns what it returns. `seen` gets each jump that depends on something, static
+/// branches included, and whether it was taken.
 ///
 /// # Errors
 ///
@@ -88,8 +92,18 @@ pub fn run(
                 regs[dst] = u64::from(insn.imm as u32) | u64::from(high.imm as u32) << 32;
                 skip = 1;
             }
-            JA => skip = i64::from(insn.off),
-            GOTOL => skip = i64::from(insn.imm),
+            JA | GOTOL => {
+                let on = input.switched.contains(&at);
+                let taken = !insn.is_static_branch() || insn.begins_as_nop() == on;
+                if insn.is_static_branch() {
+                    seen(at, taken);
+                }
+                if taken && insn.code == JA {
+                    skip = i64::from(insn.off);
+                } else if taken {
+                    skip = i64::from(insn.imm);
+                }
+            }
             MAY_GOTO => {
                 let taken = budget == 0;
                 seen(at, taken);
@@ -111,6 +125,10 @@ pub fn run(
                 budget = BUDGET;
                 regs[10] = memory.top(frames.len());
                 skip = i64::from(insn.imm);
+            }
+            // What it returns is not known.
+            CALL_CODE if src == 0 && insn.imm == BPF_FUNC_jiffies64 as i32 => {
+                regs[..6].fill(LOST);
             }
             EXIT_CODE => {
                 let Some(frame) = frames.pop() else {
@@ -177,7 +195,7 @@ mod tests {
     use crate::bpf::insn::Width::{W32, W64};
     use crate::bpf::insn::{
         alu_imm, alu_reg, branch, branch_reg, call, call_rel, exit, gotol, ja, jmp, ld_imm64, ldsx,
-        ldx, may_goto, mov, mov_reg, st, stx, Op,
+        ldx, may_goto, mov, mov_reg, st, static_branch, stx, Op,
     };
     use crate::bpf::skb::{DATA, DATA_END, LEN, MARK};
 
@@ -262,6 +280,7 @@ mod tests {
         let input = Input {
             context: Context::skb(&[(MARK, 0x8765_4321), (LEN, 3)]),
             packet: vec![1, 2, 3],
+            ..Input::default()
         };
         assert_eq!(on(&[ldx(W, 0, 1, MARK), exit()], &input), Ok(0x8765_4321));
         assert_eq!(on(&[ldx(B, 0, 1, MARK + 1), exit()], &input), Ok(0x43));
@@ -292,6 +311,38 @@ mod tests {
         assert_eq!(of(&insns), Err(Fault::Endless));
         let short = [mov(0, 1), may_goto(1), mov(0, 2), exit()];
         assert_eq!(of(&short), Ok(2));
+    }
+
+    #[test]
+    fn static_branches_go_as_they_are_switched() {
+        for wide in [false, true] {
+            for nop in [false, true] {
+                let insns = [
+                    mov(0, 1),
+                    static_branch(wide, nop, 1),
+                    mov(0, 2),
+                    static_branch(wide, nop, 0),
+                    exit(),
+                ];
+                for on in [false, true] {
+                    let input = Input {
+                        switched: if on { [1].into() } else { [].into() },
+                        ..Input::default()
+                    };
+                    let mut seen = Vec::new();
+                    let result = run(&insns, &input, holds, |at, taken| seen.push((at, taken)));
+                    assert_eq!(result, Ok(if nop == on { 1 } else { 2 }));
+                    assert_eq!(seen, [(1, nop == on), (3, !nop)]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_helper_loses_registers() {
+        let jiffies = call(BPF_FUNC_jiffies64);
+        assert_eq!(of(&[mov(6, 3), jiffies, mov_reg(0, 6), exit()]), Ok(3));
+        assert_eq!(of(&[mov(3, 3), jiffies, mov_reg(0, 3), exit()]), Ok(LOST));
     }
 
     #[test]

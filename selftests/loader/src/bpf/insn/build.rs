@@ -139,14 +139,19 @@ pub fn gotol(off: i32) -> Insn {
     Insn::new(JMP32, 0, 0, 0, off)
 }
 
-/// Static branch that begins as a nop, with a 16-bit offset.
-pub fn nop_or_goto(off: i16) -> Insn {
-    Insn::new(JMP, 0, STATIC_BRANCH_JA | STATIC_BRANCH_NOP, off, 0)
+/// Static branch with an offset of 16 or, if it is wide, of 32 bits. It begins as a nop or as a jump.
+pub fn static_branch(wide: bool, nop: bool, off: i16) -> Insn {
+    let flags = STATIC_BRANCH_JA | if nop { STATIC_BRANCH_NOP } else { 0 };
+    if wide {
+        Insn::new(JMP32, 0, flags, 0, off.into())
+    } else {
+        Insn::new(JMP, 0, flags, off, 0)
+    }
 }
 
-/// Static branch that begins as a nop, with a 32-bit offset.
-pub fn nop_or_gotol(off: i32) -> Insn {
-    Insn::new(JMP32, 0, STATIC_BRANCH_JA | STATIC_BRANCH_NOP, 0, off)
+/// Static branch that begins as a nop, with a 16-bit offset.
+pub fn nop_or_goto(off: i16) -> Insn {
+    static_branch(false, true, off)
 }
 
 pub fn may_goto(off: i16) -> Insn {

@@ -265,6 +265,16 @@ impl Insn {
         matches!(self.code & 7, JMP | JMP32) && ![0, CALL, EXIT, TAIL_CALL].contains(&op)
     }
 
+    /// A static branch, which is a jump or a nop as user space switches it.
+    pub fn is_static_branch(self) -> bool {
+        matches!(self.code, JA | GOTOL) && self.src() & STATIC_BRANCH_JA != 0
+    }
+
+    /// Is a static branch a nop as it is loaded?
+    pub fn begins_as_nop(self) -> bool {
+        self.src() & STATIC_BRANCH_NOP != 0
+    }
+
     /// Bytes in the order the kernel reads them.
     pub fn bytes(self) -> [u8; INSN_SIZE] {
         let [o0, o1] = self.off.to_ne_bytes();

@@ -60,6 +60,8 @@ pub struct Body<'a> {
     density: u32,
     filler: Filler,
     pub compares: Vec<Compare>,
+    /// Insns that are never reached, by their indices.
+    pub dead: Vec<usize>,
 }
 
 impl<'a> Body<'a> {
@@ -72,6 +74,7 @@ impl<'a> Body<'a> {
             density,
             filler,
             compares: Vec::new(),
+            dead: Vec::new(),
         }
     }
 

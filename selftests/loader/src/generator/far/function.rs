@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 
+use libbpf_sys::BPF_FUNC_jiffies64;
+
 use super::body::{Body, Filler, Piece};
-use super::kinds::{Compare, Kind, PAIRS};
+use super::kinds::{Compare, Flavour, Kind, PAIRS};
 use super::length::Rewriting;
 use super::{CONTEXT, COUNT, HASH, LEFT, RESULT, RIGHT};
 use crate::bpf::insn::Width::W64;
 use crate::bpf::insn::{
-    alu_imm, alu_reg, branch, call_rel, exit, gotol, ja, may_goto, mov, mov_reg, Cond, Op,
+    alu_imm, alu_reg, branch, call as call_helper, call_rel, exit, mov, mov_reg, Cond, Op,
 };
 use crate::generator::asm::{Code, Label};
 use crate::generator::rng::Rng;
@@ -36,6 +38,17 @@ pub struct Long {
     pub way: Way,
 }
 
+/// What a function has besides jumps.
+#[derive(Clone, Copy, Debug)]
+pub enum Extra {
+    /// A call of a helper, which becomes some insns.
+    Helper,
+    /// Code that is never reached, with a static branch in it.
+    Dead(Flavour),
+    /// A static branch to the next insn.
+    Next(Flavour),
+}
+
 /// What the first insn of a function is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
@@ -43,8 +56,8 @@ pub enum Head {
     /// A jump over all of the function to where it begins; from there the last insn jumps back. Of the
     /// main function.
     Around(Kind),
-    /// A may_goto that leads to behind the end.
-    MayGoto,
+    /// A jump that compares nothing, a may_goto or a static branch, and leads to behind the end.
+    Aside(Kind),
     /// A comparison of arguments that leads to behind the end. Of a subprogram.
     Compare(Compare),
 }
@@ -52,6 +65,8 @@ pub enum Head {
 /// The plan of a function.
 pub struct Plan {
     pub longs: Vec<Long>,
+    /// With where they are. Of a function that has some, it is not known how long it becomes.
+    pub extras: Vec<(usize, Extra)>,
     pub head: Head,
     /// Over how many insns the jump of the head leads.
     pub head_span: usize,
@@ -69,10 +84,20 @@ enum Event {
     Start(Long),
     Land(Label),
     Back(Long, Label),
+    Extra(Extra),
 }
 
-/// Writes the function, and says what its conditions compare.
-pub fn write(rng: &mut Rng, how: Rewriting, plan: &Plan) -> (Code, Vec<Compare>) {
+/// A function.
+pub struct Written {
+    pub code: Code,
+    /// What its conditions compare.
+    pub compares: Vec<Compare>,
+    /// Insns that are never reached, by their indices.
+    pub dead: Vec<usize>,
+}
+
+/// Writes the function.
+pub fn write(rng: &mut Rng, how: Rewriting, plan: &Plan) -> Written {
     let mut body = Body::new(rng, how, plan.density, plan.filler);
     let (first, last, aside) = (body.code.label(), body.code.label(), body.code.label());
     let begin = body.code.label();
@@ -80,9 +105,7 @@ pub fn write(rng: &mut Rng, how: Rewriting, plan: &Plan) -> (Code, Vec<Compare>)
     let mut end = 0;
     let jump = match plan.head {
         Head::Plain => None,
-        Head::Around(Kind::Gotol) => Some(gotol(0)),
-        Head::Around(_) => Some(ja(0)),
-        Head::MayGoto => Some(may_goto(0)),
+        Head::Around(kind) | Head::Aside(kind) => kind.insn(),
         Head::Compare(compare) => {
             body.compares.push(compare);
             Some(compare.insn(4, 5))
@@ -114,6 +137,10 @@ pub fn write(rng: &mut Rng, how: Rewriting, plan: &Plan) -> (Code, Vec<Compare>)
         events.insert((due, number), event);
     }
     let mut added = plan.longs.len();
+    for &(from, extra) in &plan.extras {
+        events.insert((body.at() + from, added), Event::Extra(extra));
+        added += 1;
+    }
     while let Some(((at, _), event)) = events.pop_first() {
         let mut add = |at: usize, event: Event| {
             events.insert((at, added), event);
@@ -122,6 +149,10 @@ pub fn write(rng: &mut Rng, how: Rewriting, plan: &Plan) -> (Code, Vec<Compare>)
         match event {
             Event::Land(label) => {
                 body.land(label, at);
+            }
+            Event::Extra(extra) => {
+                body.fill(at);
+                add_extra(&mut body, extra);
             }
             Event::Start(long) if long.way == Way::Backward => {
                 let label = body.code.label();
@@ -173,10 +204,11 @@ pub fn write(rng: &mut Rng, how: Rewriting, plan: &Plan) -> (Code, Vec<Compare>)
         Head::Around(kind) => {
             body.code.place(aside);
             enter(&mut body, plan);
-            let back = if kind == Kind::Gotol { gotol(0) } else { ja(0) };
-            body.emit_to(back, begin);
+            if let Some(back) = kind.insn() {
+                body.emit_to(back, begin);
+            }
         }
-        Head::MayGoto => {
+        Head::Aside(_) => {
             body.code.place(aside);
             body.emit(&[mov(RESULT, 1), exit()]);
         }
@@ -189,8 +221,38 @@ pub fn write(rng: &mut Rng, how: Rewriting, plan: &Plan) -> (Code, Vec<Compare>)
             ]);
         }
     }
-    let Body { code, compares, .. } = body;
-    (code, compares)
+    let Body {
+        code,
+        compares,
+        dead,
+        ..
+    } = body;
+    Written {
+        code,
+        compares,
+        dead,
+    }
+}
+
+fn add_extra(body: &mut Body<'_>, extra: Extra) {
+    match extra {
+        Extra::Helper => {
+            body.emit(&[call_helper(BPF_FUNC_jiffies64)]);
+            body.settle();
+        }
+        Extra::Dead(flavour) => {
+            let over = body.code.label();
+            let known = body.rng.range(1, 1_000);
+            body.emit(&[mov(RIGHT, known)]);
+            body.emit_to(branch(W64, Cond::Eq, RIGHT, known), over);
+            let start = body.code.len();
+            body.emit_to(flavour.insn(), over);
+            body.mix();
+            body.dead.extend(start..body.code.len());
+            body.code.place(over);
+        }
+        Extra::Next(flavour) => body.emit(&[flavour.insn()]),
+    }
 }
 
 /// Context, hash and count, of the arguments in a subprogram.
@@ -218,20 +280,22 @@ fn call(body: &mut Body<'_>, plan: &Plan) {
 
 /// A jump that leads forward, if its condition, or that of a jump over it, lets it.
 fn forward(body: &mut Body<'_>, kind: Kind, label: Label) -> Vec<Piece> {
-    match kind {
-        Kind::MayGoto => vec![Piece::To(may_goto(0), label)],
-        Kind::Cond(code) => {
-            let compare = Compare::of(body.rng, code);
-            body.compared(&compare, label)
-        }
-        Kind::Ja | Kind::Gotol => {
+    match (kind, kind.insn()) {
+        (Kind::Ja | Kind::Gotol, Some(jump)) => {
             let over = body.code.label();
             let compare = Compare::draw(body.rng);
             let mut pieces = body.compared(&compare, over);
-            let jump = if kind == Kind::Ja { ja(0) } else { gotol(0) };
             pieces.extend([Piece::To(jump, label), Piece::Place(over)]);
             pieces
         }
+        (Kind::Cond(code), _) => {
+            let compare = Compare::of(body.rng, code);
+            body.compared(&compare, label)
+        }
+        (_, jump) => jump
+            .map(|jump| Piece::To(jump, label))
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -247,8 +311,8 @@ fn backward(body: &mut Body<'_>, long: Long, label: Label) -> Vec<Piece> {
     let right = if to_first { RESULT } else { RIGHT };
     let compare = match long.kind {
         Kind::Cond(code) => Some(Compare::of(body.rng, code)),
-        Kind::MayGoto => None,
-        _ => Some(Compare::draw(body.rng)),
+        Kind::MayGoto | Kind::Branch(_) => None,
+        Kind::Ja | Kind::Gotol => Some(Compare::draw(body.rng)),
     };
     if let Some(compare) = &compare {
         let operands = body.operands(compare, LEFT, right);
@@ -261,19 +325,13 @@ fn backward(body: &mut Body<'_>, long: Long, label: Label) -> Vec<Piece> {
         let arguments = arguments.into_iter().chain(other);
         pieces.extend(arguments.map(Piece::Insn));
     }
-    match (long.kind, compare) {
-        (Kind::Ja | Kind::Gotol, Some(compare)) => {
-            let jump = if long.kind == Kind::Ja {
-                ja(0)
-            } else {
-                gotol(0)
-            };
-            pieces.push(Piece::To(compare.insn(LEFT, right), over));
-            pieces.push(Piece::To(jump, label));
-        }
-        (_, Some(compare)) => pieces.push(Piece::To(compare.insn(LEFT, right), label)),
-        (_, None) => pieces.push(Piece::To(may_goto(0), label)),
+    let jump = long.kind.insn();
+    if let Some(compare) = compare {
+        // With a jump of its own it leads over that.
+        let to = if jump.is_some() { over } else { label };
+        pieces.push(Piece::To(compare.insn(LEFT, right), to));
     }
+    pieces.extend(jump.map(|jump| Piece::To(jump, label)));
     pieces.push(Piece::Place(over));
     pieces
 }

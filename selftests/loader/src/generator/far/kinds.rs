@@ -2,7 +2,9 @@
 
 //! Kinds of jumps, and what their conditions compare.
 
-use crate::bpf::insn::{branch, branch_reg, Cond, Insn, Width};
+use crate::bpf::insn::{
+    branch, branch_reg, gotol, ja, may_goto, static_branch, Cond, Insn, Width, GOTOL, JA, MAY_GOTO,
+};
 use crate::bpf::insn::{Cond::*, Width::*};
 use crate::bpf::skb::{CB, MARK, PRIORITY};
 use crate::generator::rng::Rng;
@@ -15,9 +17,69 @@ pub enum Kind {
     Ja,
     Gotol,
     MayGoto,
+    Branch(Flavour),
+}
+
+/// What a static branch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Flavour {
+    /// Its offset has 32 bits.
+    pub wide: bool,
+    /// It begins as a nop.
+    pub nop: bool,
+}
+
+impl Flavour {
+    pub const ALL: [Self; 4] = [
+        Self::new(false, false),
+        Self::new(false, true),
+        Self::new(true, false),
+        Self::new(true, true),
+    ];
+
+    const fn new(wide: bool, nop: bool) -> Self {
+        Self { wide, nop }
+    }
+
+    /// Of an insn that is a static branch.
+    pub fn of(insn: Insn) -> Self {
+        Self::new(insn.code == GOTOL, insn.begins_as_nop())
+    }
+
+    /// The insn, to the next one.
+    pub fn insn(self) -> Insn {
+        static_branch(self.wide, self.nop, 0)
+    }
 }
 
 impl Kind {
+    /// Of an insn that is a jump.
+    pub fn of(insn: Insn) -> Self {
+        match insn.code {
+            _ if insn.is_static_branch() => Kind::Branch(Flavour::of(insn)),
+            JA => Kind::Ja,
+            GOTOL => Kind::Gotol,
+            MAY_GOTO => Kind::MayGoto,
+            code => Kind::Cond(code),
+        }
+    }
+
+    /// Does its offset have 32 bits?
+    pub fn is_wide(self) -> bool {
+        matches!(self, Kind::Gotol | Kind::Branch(Flavour { wide: true, .. }))
+    }
+
+    /// The insn of a kind that compares nothing, to the next insn.
+    pub fn insn(self) -> Option<Insn> {
+        match self {
+            Kind::Cond(_) => None,
+            Kind::Ja => Some(ja(0)),
+            Kind::Gotol => Some(gotol(0)),
+            Kind::MayGoto => Some(may_goto(0)),
+            Kind::Branch(flavour) => Some(flavour.insn()),
+        }
+    }
+
     pub fn draw(rng: &mut Rng) -> Self {
         match rng.below(20) {
             0 | 1 => Kind::Ja,
@@ -33,6 +95,14 @@ impl Kind {
             Kind::Ja => "ja".to_owned(),
             Kind::Gotol => "gotol".to_owned(),
             Kind::MayGoto => "may_goto".to_owned(),
+            Kind::Branch(flavour) => {
+                let jump = if flavour.wide { "gotol" } else { "goto" };
+                if flavour.nop {
+                    format!("nop_or_{jump}")
+                } else {
+                    format!("{jump}_or_nop")
+                }
+            }
             Kind::Cond(code) => {
                 let cond = Cond::of(code).map_or("?".to_owned(), |cond| format!("{cond:?}"));
                 let width = if code & 7 == 6 { "32" } else { "64" };

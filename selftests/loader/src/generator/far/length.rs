@@ -36,7 +36,7 @@ impl Rewriting {
     pub fn length(self, insn: Insn) -> usize {
         let number = insn.code & X == 0;
         match insn.code {
-            JA if insn.off == 0 => 0,
+            JA if insn.off == 0 && !insn.is_static_branch() => 0,
             GOTOL | JA => 1,
             MAY_GOTO if self.jit => 7,
             MAY_GOTO => 4,
@@ -139,6 +139,7 @@ mod tests {
     use crate::bpf::insn::Width::{W32, W64};
     use crate::bpf::insn::{
         alu_imm, alu_reg, branch, branch_reg, gotol, ja, ld_imm64, ldx, may_goto, mov, signed,
+        static_branch,
     };
     use crate::bpf::skb::MARK;
 
@@ -156,6 +157,7 @@ mod tests {
         for (insn, a, b) in [
             (ja(0), 0, 0),
             (ja(1), 1, 1),
+            (static_branch(false, false, 0), 1, 1),
             (gotol(0), 1, 1),
             (may_goto(1), 4, 7),
             (low, 1, 4),

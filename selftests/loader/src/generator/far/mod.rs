@@ -11,21 +11,23 @@
 //! `BPF_PROG_TEST_RUN` sets, so that the verifier cannot know how a comparison ends.
 
 mod body;
+mod branches;
 mod function;
 mod inputs;
 mod kinds;
 mod length;
 mod plan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::bpf::insn::{Insn, GOTOL, JA, MAY_GOTO};
-use crate::bpf::skb::{IFINDEX, LEN};
+use crate::bpf::insn::Insn;
+use crate::bpf::skb::{IFINDEX, LEN, SIZE};
 use crate::generator::asm::link;
 use crate::generator::rng::Rng;
 use crate::interpreter::{Context, Input};
+use function::Plan;
 
-pub use kinds::Kind;
+pub use kinds::{Flavour, Kind};
 pub use length::Rewriting;
 
 /// Registers with a purpose.
@@ -48,8 +50,10 @@ pub struct Program {
     pub insns: Vec<Insn>,
     /// How far each long jump leads in the rewritten program, and what it is, by its index as written.
     pub longs: BTreeMap<usize, (Kind, i64)>,
-    /// Insns of the rewritten program, if no far jump is made.
-    pub rewritten: usize,
+    /// Insns of the rewritten program, if no far jump is made. None if that is not known.
+    pub rewritten: Option<usize>,
+    /// Insns that are never reached, by their indices.
+    pub dead: BTreeSet<usize>,
     compares: Vec<kinds::Compare>,
 }
 
@@ -61,6 +65,16 @@ pub struct Run {
 }
 
 impl Run {
+    /// The context as bytes.
+    pub fn context(&self) -> Vec<u8> {
+        let mut bytes = vec![0; SIZE];
+        for &(off, value) in &self.words {
+            let off = off as usize;
+            bytes[off..off + 4].copy_from_slice(&value.to_ne_bytes());
+        }
+        bytes
+    }
+
     /// With what the kernel adds.
     pub fn input(&self) -> Input {
         let mut words = self.words.clone();
@@ -68,6 +82,7 @@ impl Run {
         Input {
             context: Context::skb(&words),
             packet: self.packet.clone(),
+            ..Input::default()
         }
     }
 }
@@ -76,27 +91,37 @@ impl Program {
     /// The program of a seed and a number, for what the kernel does to it. With few edits it has more
     /// insns: for code that takes long for an edit.
     pub fn new(seed: u64, number: u64, how: Rewriting, few_edits: bool) -> Self {
+        Self::drawn(seed, number, how, |rng| plan::draw(rng, how, few_edits))
+    }
+
+    /// The same, with static branches. Most of these programs are short, and few of the jumps long.
+    pub fn of_branches(seed: u64, number: u64, how: Rewriting) -> Self {
+        Self::drawn(seed, number, how, |rng| branches::draw(rng, how))
+    }
+
+    fn drawn(seed: u64, number: u64, how: Rewriting, plan: impl Fn(&mut Rng) -> Vec<Plan>) -> Self {
         let mut rng = Rng::new(seed, number);
         loop {
+            let plans = plan(&mut rng);
             // A jump that does not fit as it is written is rare.
-            if let Some(program) = Self::drawn(&mut rng, how, few_edits) {
+            if let Some(program) = Self::written(&mut rng, how, &plans) {
                 return program;
             }
         }
     }
 
-    fn drawn(rng: &mut Rng, how: Rewriting, few_edits: bool) -> Option<Self> {
-        let plans = plan::draw(rng, how, few_edits);
-        let mut compares = Vec::new();
-        let mut functions = Vec::new();
-        for plan in &plans {
-            let (code, compared) = function::write(rng, how, plan);
-            compares.extend(compared);
-            functions.push(code);
-        }
+    fn written(rng: &mut Rng, how: Rewriting, plans: &[Plan]) -> Option<Self> {
+        let write = |plan| function::write(rng, how, plan);
+        let functions: Vec<_> = plans.iter().map(write).collect();
         let order = functions.iter().enumerate();
-        let order: Vec<_> = order.map(|(at, code)| (at, code, vec![0])).collect();
+        let order: Vec<_> = order
+            .map(|(at, function)| (at, &function.code, vec![0]))
+            .collect();
         let linked = link(&order).ok()?;
+        let starts = functions.iter().zip(&linked.starts);
+        let dead = starts
+            .flat_map(|(function, start)| function.dead.iter().map(move |at| start + at))
+            .collect();
         let insns = linked.insns;
         let places = how.places(&insns);
         let ends = linked.starts.iter().skip(1).copied();
@@ -107,17 +132,33 @@ impl Program {
             .sum();
         Some(Self {
             longs: longs(&insns, &places, how),
-            rewritten: places[insns.len()] + slots,
+            rewritten: plans
+                .iter()
+                .all(|plan| plan.extras.is_empty())
+                .then_some(places[insns.len()] + slots),
             insns,
-            compares,
+            dead,
+            compares: functions
+                .into_iter()
+                .flat_map(|function| function.compares)
+                .collect(),
         })
     }
 
     /// Jumps that do not fit once the program is rewritten.
     pub fn too_far(&self) -> usize {
-        let far =
-            |&&(kind, distance): &&(Kind, i64)| kind != Kind::Gotol && length::is_far(distance);
-        self.longs.values().filter(far).count()
+        self.longs.keys().filter(|&&at| self.is_too_far(at)).count()
+    }
+
+    /// Does a jump not fit once the program is rewritten?
+    pub fn is_too_far(&self, at: usize) -> bool {
+        let long = self.longs.get(&at);
+        long.is_some_and(|&(kind, distance)| !kind.is_wide() && length::is_far(distance))
+    }
+
+    /// Its static branches, by the indices of their insns.
+    pub fn branches(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.insns.len()).filter(|&at| self.insns[at].is_static_branch())
     }
 
     /// So many runs of the program; the same for the same seed and number.
@@ -144,13 +185,7 @@ fn longs(insns: &[Insn], places: &[usize], how: Rewriting) -> BTreeMap<usize, (K
         let to = length::target(insns, at)?;
         let behind = places[at] + how.behind_jump(insns[at]);
         let distance = places[to] as i64 - behind as i64;
-        let kind = match insns[at].code {
-            JA => Kind::Ja,
-            GOTOL => Kind::Gotol,
-            MAY_GOTO => Kind::MayGoto,
-            code => Kind::Cond(code),
-        };
-        (distance.abs() >= LONG).then_some((at, (kind, distance)))
+        (distance.abs() >= LONG).then_some((at, (Kind::of(insns[at]), distance)))
     };
     (0..insns.len()).filter_map(long).collect()
 }
@@ -206,6 +241,51 @@ mod tests {
         }
     }
 
+    /// Static branches of each flavour go both ways, some of each kind are dead or lead to the next insn, and
+    /// some narrow ones too far.
+    #[test]
+    fn static_branches() {
+        let (mut taken, mut passed) = (BTreeSet::new(), BTreeSet::new());
+        let (mut dead, mut next, mut far) = (BTreeSet::new(), BTreeSet::new(), 0);
+        for number in 0..120u64 {
+            let program = Program::of_branches(7, number, BLINDED);
+            assert_eq!(
+                program.insns,
+                Program::of_branches(7, number, BLINDED).insns
+            );
+            for at in program.branches() {
+                let flavour = Flavour::of(program.insns[at]);
+                if program.dead.contains(&at) {
+                    dead.insert(flavour);
+                }
+                if length::target(&program.insns, at) == Some(at + 1) {
+                    next.insert(flavour);
+                }
+                far += usize::from(program.is_too_far(at));
+            }
+            for input in program.runs(7, number, 2) {
+                for on in [false, true] {
+                    let mut input = input.input();
+                    if on {
+                        input.switched = program.branches().collect();
+                    }
+                    let seen = |at: usize, is_taken| {
+                        assert!(!program.dead.contains(&at), "program {number}: insn {at}");
+                        if program.insns[at].is_static_branch() {
+                            let ways = if is_taken { &mut taken } else { &mut passed };
+                            ways.insert((Flavour::of(program.insns[at]), on));
+                        }
+                    };
+                    let result = run(&program.insns, &input, holds, seen);
+                    assert!(result.is_ok(), "program {number}: {result:?}");
+                }
+            }
+        }
+        assert_eq!((taken.len(), passed.len()), (4, 4));
+        assert_eq!((dead.len(), next.len()), (4, 4));
+        assert!(far > 0);
+    }
+
     /// A long jump: how far it leads, and where it is and leads to, of how many insns.
     struct Jump {
         kind: Kind,
@@ -257,7 +337,7 @@ mod tests {
     fn few_edits_are_few() {
         for number in 0..10 {
             let program = Program::new(3, number, INTERPRETED, true);
-            let grown = program.rewritten - program.insns.len();
+            let grown = program.rewritten.unwrap() - program.insns.len();
             assert!(grown < 6_000, "program {number}: {grown}");
         }
     }

@@ -89,7 +89,7 @@ fn function(rng: &mut Rng, program: Drawn, main: bool, short: bool, call: Option
         0 if short => Head::Plain,
         0 if main => Head::Around(rng.pick(&[Kind::Ja, Kind::Gotol])),
         0 | 1 if !main => Head::Compare(Compare::draw(rng)),
-        1 => Head::MayGoto,
+        1 => Head::Aside(Kind::MayGoto),
         _ => Head::Plain,
     };
     // The first insn comes before a function can tell what it is compared with.
@@ -110,6 +110,7 @@ fn function(rng: &mut Rng, program: Drawn, main: bool, short: bool, call: Option
     };
     Plan {
         longs,
+        extras: Vec::new(),
         head,
         head_span,
         rounds: if few_edits || rng.percent(75) { 2 } else { 3 },

@@ -16,8 +16,8 @@ use serde_json::json;
 use crate::bpf::insn::Size::W;
 use crate::bpf::insn::Width::W64;
 use crate::bpf::insn::{
-    alu_imm, call, exit, gotol, jmp, ld_map_fd, ld_map_value, ldx, mov, mov_reg, nop_or_gotol, st,
-    Cond, Insn, Op,
+    alu_imm, call, exit, gotol, jmp, ld_map_fd, ld_map_value, ldx, mov, mov_reg, st,
+    static_branch as branch, Cond, Insn, Op,
 };
 use crate::bpf::{self, static_branch, Spec};
 use crate::out;
@@ -65,7 +65,7 @@ fn point(way: Way, map: i32) -> Vec<Insn> {
     };
     match way {
         Way::None => vec![],
-        Way::Branch => vec![nop_or_gotol(0)],
+        Way::Branch => vec![branch(true, true, 0)],
         Way::Variable => {
             let [low, high] = ld_map_value(1, map, 0);
             vec![low, high, ldx(W, 1, 1, 0), jmp(Cond::Ne, 1, 0, 0)]

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Static branches, of a kernel with the series that brings them: a program in C has sets of them, they
-//! are switched while all CPUs run them, and what a disabled one costs is measured.
+//! Static branches, of a kernel with the series that brings them: a program in C has sets of them, random
+//! programs have them, they are switched while all CPUs run them and while programs come and go, and what a
+//! disabled one costs is measured.
 
 mod cost;
 mod example;
+mod lifetime;
+mod random;
+mod refused;
 mod switching;
 
 use std::io;
+use std::time::Duration;
 
 use serde_json::json;
 
@@ -21,10 +26,19 @@ use crate::out;
 ///
 /// A program does not load, or the kernel has no static branches.
 pub fn run(args: &StaticBranchArgs) -> io::Result<bool> {
-    let _jit = jit::on()?.ok_or_else(|| io::Error::other("this kernel has no JIT"))?;
-    let mut good = true;
+    let mut good = refused::without_jit()?;
+    let Some(_jit) = jit::on()? else {
+        out::progress("this kernel has no JIT, so there is nothing to switch");
+        return Ok(good);
+    };
     if let Some(progs) = &args.progs {
         good &= example::run(progs)?;
+    }
+    if args.programs > 0 {
+        good &= random::run(args)?;
+    }
+    if args.seconds > 0 {
+        good &= lifetime::run(Duration::from_secs(args.seconds), args.plant)?;
     }
     if args.switches > 0 {
         good &= switching::run(args.switches, args.plant)?;

@@ -265,6 +265,7 @@ mod tests {
                     let input = Input {
                         context: Context::xdp(),
                         packet: packet.bytes(),
+                        ..Input::default()
                     };
                     let decided = run(&layout, &input, holds, |_, _| {});
                     let expected = decision(&rules, &packet);
