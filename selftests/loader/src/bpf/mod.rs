@@ -19,7 +19,10 @@ pub mod static_branch;
 mod sys;
 
 pub use load::{full_log, is_too_far, load, load_briefly, load_by, log, refusal};
-pub use maps::{create_insn_array, create_map, create_map_of_zero, create_outer_map};
+pub use maps::{
+    create_insn_array, create_map, create_map_of_zero, create_outer_map, create_progs,
+    create_progs_unprivileged,
+};
 pub use report::{is_jited, report, Detail, Report};
 pub use run::{test_run, test_run_on, test_runs};
 pub use spec::{InsnArray, Records, Spec, XDP_FRAGS_FLAG, XDP_FRAGS_PREFIX};
