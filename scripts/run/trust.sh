@@ -112,11 +112,18 @@ part_planted() {
 		cp -a "$TOP"/{Kbuild,Kconfig,configs,patches,rust,scripts,selftests} "$dir/copy/"
 		plant "$dir/copy/$file" "$old" "$new" || die "$TOP/selftests/trust.list: $name no longer fits"
 		note "$name: $file: $new"
-		run "$dir/copy/scripts/build/kernel.sh" "$kind" || die "$name does not compile"
+		# From there: the tool root has the checkout that its script is of, and no other.
+		(cd "$dir/copy" && run scripts/build/kernel.sh "$kind") || {
+			echo "NOT noticed: $name does not compile"
+			bad=$((bad + 1))
+			continue
+		}
 		command=(random --verify --count 300 --seed 1)
 		[[ $kind != um-fault ]] || command=(trust faults --count 25)
 		log=$(log_path "trust-planted-$name")
-		UML_TIMEOUT=1200 UML_APPEND="$WATCH $([[ $kind != um-debug ]] || echo "$QUICK")" boot_loader "$kind" "trust-planted-$name" "${command[@]}" >/dev/null 2>&1 || true
+		# In a shell of its own, as a kernel that dies ends it.
+		(UML_TIMEOUT=1200 UML_APPEND="$WATCH $([[ $kind != um-debug ]] || echo "$QUICK")" boot_loader "$kind" "trust-planted-$name" \
+			"${command[@]}") >/dev/null 2>&1 || true
 		if grep -m 1 -E "$said" "$log"; then
 			echo "noticed: $name"
 			good=$((good + 1))
