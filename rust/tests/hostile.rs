@@ -11,7 +11,10 @@ use super::{
     engine::harness::*,
 };
 use crate::{
-    engine::abi::Insn,
+    engine::{
+        abi::Insn,
+        positions::INSN_DELETED, //
+    },
     entry,
     stats::STATS, //
 };
@@ -287,6 +290,30 @@ mod tests {
         // Over all that is put in front.
         assert_eq!(insns[0].imm as usize, EDITS);
         assert_eq!((insns[EDITS].imm, insns[EDITS + 1].imm), (2, 3));
+        Ok(())
+    }
+
+    #[test]
+    fn a_million_values_of_an_insn_array() -> Result {
+        const VALUES: usize = 1 << 20;
+        let new = [0, 1, INSN_DELETED, 4, 5, 6];
+        let mut values = [const { KVVec::new() }; 2];
+        for i in 0..VALUES {
+            values[0].push((i % new.len()) as u32, GFP_KERNEL)?;
+            values[1].push(new[i % new.len()], GFP_KERNEL)?;
+        }
+        let extras = Extras {
+            array: &values[0],
+            ..Extras::default()
+        };
+        let insns = [mov(0), mov(1), mov(2), mov(3), mov(4), exit()];
+        let mut bench = Bench::of(&insns, &extras)?;
+        bench.edit(|log| {
+            replace(log, 1, &[mov(5); 3])?;
+            remove(log, 2, 1)?;
+            replace(log, 4, &[mov(6)])
+        })?;
+        assert!(bench.array_is(&values[1]));
         Ok(())
     }
 

@@ -33,4 +33,6 @@ mod cases;
 #[path = "../../../rust/tests/engine/mod.rs"]
 mod kunit;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod units;

@@ -161,6 +161,10 @@ pub enum Victim {
     Nops,
     /// Insns that become ten each
     Divisions,
+    /// As many loads of the context as a program may have
+    Loads,
+    /// Jumps that do not fit once what is between has grown
+    Far,
 }
 
 #[derive(clap::Args)]

@@ -7,9 +7,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use libbpf_sys::{
     bpf_map_delete_elem, bpf_map_freeze, bpf_map_lookup_elem, bpf_map_update_elem, BPF_MAP_CREATE,
+    BPF_MAP_TYPE_PROG_ARRAY,
 };
 
 use super::sys::{bpf, owned};
+use crate::kernel::unpriv::Dropped;
 
 /// `BPF_MAP_TYPE_INSN_ARRAY`, and the size of its values in bytes.
 const INSN_ARRAY: u32 = 34;
@@ -42,6 +44,25 @@ pub fn create_map(kind: u32, key: u32, value: u32, entries: u32) -> io::Result<O
         map_flags: 0,
         inner_map_fd: 0,
     })
+}
+
+/// Creates a map of programs.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn create_progs(entries: u32) -> io::Result<OwnedFd> {
+    create_map(BPF_MAP_TYPE_PROG_ARRAY, 4, 4, entries)
+}
+
+/// The same as an ordinary user does: indices of its tail calls are masked, which those of root's maps are not.
+///
+/// # Errors
+///
+/// What the kernel says: an ordinary user may not.
+pub fn create_progs_unprivileged(entries: u32) -> io::Result<OwnedFd> {
+    let _dropped = Dropped::drop_all()?;
+    create_progs(entries)
 }
 
 /// Creates a map of maps that are like `inner`.

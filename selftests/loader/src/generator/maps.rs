@@ -7,11 +7,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use libbpf_sys::{
     BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_ARRAY_OF_MAPS, BPF_MAP_TYPE_HASH, BPF_MAP_TYPE_LRU_HASH,
-    BPF_MAP_TYPE_PERCPU_ARRAY, BPF_MAP_TYPE_PROG_ARRAY,
+    BPF_MAP_TYPE_PERCPU_ARRAY,
 };
 
 use crate::bpf::insn::{ld_map_fd, ld_map_value, Insn};
-use crate::bpf::{create_map, create_outer_map};
+use crate::bpf::{create_map, create_outer_map, create_progs, create_progs_unprivileged};
 use crate::generator::kinds::KINDS;
 use crate::generator::rng::Rng;
 
@@ -47,7 +47,10 @@ impl Maps {
             ],
             progs: KINDS
                 .iter()
-                .map(|_| create_map(BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 4))
+                .map(|kind| match kind.unprivileged {
+                    true => create_progs_unprivileged(4),
+                    false => create_progs(4),
+                })
                 .collect::<io::Result<_>>()?,
         })
     }

@@ -3,7 +3,7 @@
 //! Fault injection: lets an allocation of this thread fail.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
 use crate::kernel::sysctl::Setting;
@@ -11,12 +11,46 @@ use crate::kernel::sysctl::Setting;
 const NTH: &str = "/proc/thread-self/fail-nth";
 const FAILSLAB: &str = "/sys/kernel/debug/failslab";
 const FAIL_PAGES: &str = "/sys/kernel/debug/fail_page_alloc";
+/// Is this process one whose allocations may fail otherwise than by [`NTH`]?
+const MAY_FAIL: &str = "/proc/self/make-it-fail";
 
 /// Failslab, set up so that it says nothing and takes any allocation.
 pub struct Faults {
     nth: File,
     /// As long as this exists.
     settings: Vec<Setting>,
+    /// For failures in a row.
+    row: Option<Row>,
+}
+
+/// Lets further allocations fail behind the n-th one, of slabs and of pages. They do not while that is to come.
+struct Row {
+    may_fail: File,
+    /// How many more, of each.
+    times: [File; 2],
+}
+
+impl Row {
+    fn open() -> io::Result<Self> {
+        let open = |path: &str| OpenOptions::new().write(true).open(path);
+        Ok(Self {
+            may_fail: open(MAY_FAIL)?,
+            times: [
+                open(&format!("{FAILSLAB}/times"))?,
+                open(&format!("{FAIL_PAGES}/times"))?,
+            ],
+        })
+    }
+
+    fn set(&self, times: u32) -> io::Result<()> {
+        // These have no position.
+        let set = |mut file: &File| file.write_all(times.to_string().as_bytes());
+        self.times.iter().try_for_each(set)
+    }
+
+    fn may_fail(&self, may: bool) -> io::Result<()> {
+        self.may_fail.write_all_at(if may { b"1" } else { b"0" }, 0)
+    }
 }
 
 impl Faults {
@@ -33,6 +67,7 @@ impl Faults {
                     Setting::set(&format!("{FAILSLAB}/verbose"), "0")?,
                     Setting::set(&format!("{FAILSLAB}/ignore-gfp-wait"), "N")?,
                 ],
+                row: None,
             })
         };
         match open() {
@@ -59,6 +94,14 @@ impl Faults {
             let setting = Setting::set(&format!("{FAIL_PAGES}/{name}"), value)?;
             faults.settings.push(setting);
         }
+        for place in [FAILSLAB, FAIL_PAGES] {
+            // Nothing fails before the number of times is set.
+            for (name, value) in [("times", "0"), ("task-filter", "Y"), ("probability", "100")] {
+                let setting = Setting::set(&format!("{place}/{name}"), value)?;
+                faults.settings.push(setting);
+            }
+        }
+        faults.row = Some(Row::open()?);
         Ok(faults)
     }
 
@@ -71,6 +114,33 @@ impl Faults {
         const MANY: u32 = 1 << 30;
         let (result, left) = self.run(MANY, during)?;
         Ok((result, MANY - left))
+    }
+
+    /// The same as [`Faults::fail_nth`], and lets up to `more` allocations of slabs, and as many of pages, fail
+    /// behind it: many are tried another way.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn fail_row<T>(
+        &self,
+        n: u32,
+        more: u32,
+        during: impl FnOnce() -> T,
+    ) -> io::Result<(T, bool)> {
+        let Some(row) = self.row.as_ref().filter(|_| more > 0) else {
+            return self.fail_nth(n, during);
+        };
+        row.set(more)?;
+        let result = self.fail_nth(n, || {
+            row.may_fail(true)?;
+            let result = during();
+            row.may_fail(false)?;
+            Ok::<_, io::Error>(result)
+        });
+        row.set(0)?;
+        let (result, failed) = result?;
+        Ok((result?, failed))
     }
 
     /// Lets the `n`th allocation from now fail while `during` runs, and tells whether one did.

@@ -1,9 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The timer of this process, which sends it SIGALRM.
+//! The clock, and the timer of this process, which sends it SIGALRM.
 
 use std::io;
 use std::time::Duration;
+
+/// The time on a clock that all processes have in common.
+pub fn now() -> Duration {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `now` is valid for writes.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
 
 /// Starts the timer, or stops it if `after` is 0.
 ///

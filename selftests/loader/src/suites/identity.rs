@@ -36,8 +36,8 @@ pub fn run(args: &IdentityArgs) -> io::Result<bool> {
     for n in LADDER {
         count(ladder::row(&mut switch, n, true, 1, args.plant)?);
     }
-    let maps = handmade::Maps::create()?;
     let allowed = unpriv::allow()?;
+    let maps = handmade::Maps::create()?;
     for spec in handmade::all(&maps) {
         count(hand(&mut switch, &spec, args)?);
     }

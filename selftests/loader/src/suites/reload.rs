@@ -23,8 +23,8 @@ const LADDER: usize = 1_000;
 ///
 /// The maps cannot be created, or a program does not load the first time.
 pub fn run(args: &ReloadArgs) -> io::Result<bool> {
-    let maps = handmade::Maps::create()?;
     let _allowed = unpriv::allow()?;
+    let maps = handmade::Maps::create()?;
     let mut specs = handmade::all(&maps);
     specs.push(ladder::conversions(LADDER));
     let first = specs

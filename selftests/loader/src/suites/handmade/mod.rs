@@ -16,16 +16,12 @@ mod unprivileged;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use libbpf_sys::{
-    BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PROG_ARRAY, BPF_PROG_TYPE_SCHED_CLS,
-    BPF_PROG_TYPE_SOCKET_FILTER,
-};
+use libbpf_sys::{BPF_MAP_TYPE_ARRAY, BPF_PROG_TYPE_SCHED_CLS, BPF_PROG_TYPE_SOCKET_FILTER};
 
-use crate::bpf::create_map;
 use crate::bpf::insn::Size::W;
 use crate::bpf::insn::{ldx, Insn};
 use crate::bpf::skb::IFINDEX;
-use crate::bpf::Spec;
+use crate::bpf::{create_map, create_progs_unprivileged, Spec};
 
 /// Frame pointer.
 const FP: u8 = 10;
@@ -41,11 +37,11 @@ pub struct Maps {
 impl Maps {
     /// # Errors
     ///
-    /// What the kernel says.
+    /// What the kernel says: ordinary users may not have maps.
     pub fn create() -> io::Result<Self> {
         Ok(Self {
             array: create_map(BPF_MAP_TYPE_ARRAY, 4, VALUE, 4)?,
-            progs: create_map(BPF_MAP_TYPE_PROG_ARRAY, 4, 4, 4)?,
+            progs: create_progs_unprivileged(4)?,
         })
     }
 }
@@ -57,8 +53,13 @@ pub fn all(maps: &Maps) -> Vec<Spec> {
     specs.extend(arithmetic::arithmetic());
     specs.extend(context::context());
     specs.extend(jumps::jumps());
-    specs.extend(unprivileged::unprivileged(maps));
+    specs.extend(of_users(maps));
     specs
+}
+
+/// Those of ordinary users.
+pub fn of_users(maps: &Maps) -> Vec<Spec> {
+    unprivileged::unprivileged(maps)
 }
 
 fn filter(name: &str, insns: &[Insn]) -> Spec {

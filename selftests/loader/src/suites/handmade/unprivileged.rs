@@ -95,6 +95,24 @@ pub fn unprivileged(maps: &Maps) -> Vec<Spec> {
             ]
             .concat(),
         ),
+        // The same by a register that always has the same value.
+        filter(
+            "constant_pointer",
+            &[
+                &[mov(6, 15)][..],
+                &lookup,
+                &[
+                    jmp(Cond::Eq, 0, 0, 3),
+                    alu_reg(W64, Op::Add, 0, 6),
+                    ldx(B, 1, 0, 0),
+                    mov(0, 0),
+                    mov(0, 0),
+                    exit(),
+                ],
+            ]
+            .concat(),
+        ),
+        // The index is masked.
         filter(
             "tail_call",
             &[

@@ -12,23 +12,29 @@ use std::fs;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::ValueEnum;
 use libbpf_sys::BPF_FUNC_get_prandom_u32;
 
 use super::{filter, nops, verdict, PAIRS};
 use crate::args::{Victim, VictimArgs};
+use crate::bpf::insn::Size::W;
 use crate::bpf::insn::Width::W64;
-use crate::bpf::insn::{alu_reg, call, exit, mov_reg, signed, Op};
+use crate::bpf::insn::{alu_reg, call, exit, jmp, ldx, mov, mov_reg, signed, Cond, Op};
+use crate::bpf::skb::{IFINDEX, LEN};
 use crate::bpf::{self, Spec};
 use crate::kernel::mode::{Mode, Switch};
 use crate::kernel::stats::Stats;
 use crate::kernel::timer;
 use crate::out;
+use crate::suites::ladder;
 
 /// Insns of the program that is killed in mode patcher.
 const DIVISIONS: usize = 100_000;
+/// Insns of the longest program that is killed, but for its end, and jumps of one of far jumps.
+const LOADS: usize = 999_000;
+const FAR: usize = 2_000;
 /// Times that a load is killed in mode stock, from 0 to [`STOCK`] after it began.
 const KILLS_STOCK: u32 = 8;
 const STOCK: Duration = Duration::from_secs(2);
@@ -57,11 +63,26 @@ fn divisions() -> Spec {
     filter("divisions", insns)
 }
 
+/// Jumps over loads that become three insns each, so that most of the jumps do not fit 16 bits.
+fn far() -> Spec {
+    const OVER: usize = 30_000;
+    let mut insns = vec![ldx(W, 6, 1, LEN)];
+    for k in 0..FAR as i32 {
+        insns.push(jmp(Cond::Eq, 6, k, OVER as i16));
+        insns.extend([ldx(W, 0, 1, IFINDEX); 30]);
+    }
+    insns.resize(insns.len() + OVER, mov(0, 0));
+    insns.extend([mov(0, 0), exit()]);
+    filter("far", insns)
+}
+
 /// What a victim loads.
 pub fn spec(program: Victim) -> Spec {
     match program {
         Victim::Nops => nops(2 * PAIRS),
         Victim::Divisions => divisions(),
+        Victim::Loads => ladder::conversions(LOADS),
+        Victim::Far => far(),
     }
 }
 
@@ -76,6 +97,7 @@ pub fn victim(args: &VictimArgs) -> io::Result<bool> {
         fs::write(group.join("cgroup.procs"), "0")?;
     }
     let spec = spec(args.program);
+    println!("{}", timer::now().as_nanos());
     // Nothing handles SIGALRM, so it is as fatal as SIGKILL.
     timer::start(Duration::from_micros(args.after_us))?;
     bpf::load(&spec).map(|_| true)
@@ -85,19 +107,23 @@ pub fn victim(args: &VictimArgs) -> io::Result<bool> {
 ///
 /// # Errors
 ///
-/// The process cannot be started.
+/// The process cannot be started, or dies before it says when its timer began.
 pub fn kill_after(program: Victim, delay: Duration) -> io::Result<(bool, Duration)> {
-    let start = Instant::now();
-    let status = Command::new("/proc/self/exe")
+    let output = Command::new("/proc/self/exe")
         .args(["victim", "--program"])
         .arg(program.to_possible_value().unwrap().get_name())
         // A timer of 0 would never expire.
         .arg(format!("--after-us={}", delay.as_micros().max(1)))
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()?;
-    let killed = status.signal() == Some(libc::SIGALRM);
-    Ok((killed, start.elapsed().saturating_sub(delay)))
+        .output()?;
+    let gone = timer::now();
+    let killed = output.status.signal() == Some(libc::SIGALRM);
+    // The first line.
+    let said = String::from_utf8_lossy(&output.stdout);
+    let began = said.lines().next().and_then(|line| line.parse().ok());
+    let began = began.map(Duration::from_nanos);
+    let began = began.ok_or_else(|| io::Error::other("the victim has not begun"))?;
+    Ok((killed, gone.saturating_sub(began + delay)))
 }
 
 /// Bytes of memory that can be had.
@@ -129,7 +155,7 @@ impl Kills {
 
 /// How far a load had come when it was killed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+pub enum Phase {
     /// No edit was recorded.
     Before,
     Recording,
@@ -141,7 +167,7 @@ enum Phase {
 impl Phase {
     /// `grown` is what the load has added to the counters. It has one session at most, as only one
     /// pass has edits.
-    fn of(grown: &Stats) -> Self {
+    pub fn of(grown: &Stats) -> Self {
         if grown.get("insns_in") > 0 {
             Phase::After
         } else if grown.get("fail_eintr") > 0 {
@@ -151,6 +177,11 @@ impl Phase {
         } else {
             Phase::Before
         }
+    }
+
+    /// Was a session given up?
+    pub fn is_in_session(self) -> bool {
+        matches!(self, Phase::Recording | Phase::Linearizing)
     }
 }
 

@@ -3,6 +3,9 @@
 //! Each allocation of a load fails once: the n-th of them, for n = 1, 2, 3 and so on, until the load has
 //! fewer. Of long loads only the last allocations fail, in which programs are rewritten.
 //!
+//! A single failure does no harm to an array that `kvrealloc()` makes, as it tries twice. So further allocations
+//! fail in the same load behind the n-th one, too.
+//!
 //! A load with a failure gives an errno that stock gives for one, or it gives the program, as some
 //! allocations are tried another way. The load behind it gives what it gave before.
 
@@ -43,6 +46,9 @@ pub struct FaultArgs {
     /// Of a load with more allocations, only so many fail: the last ones, those of the rewriting
     #[arg(long, default_value_t = 400)]
     most: u32,
+    /// Numbers of allocations that fail in a row
+    #[arg(long, value_delimiter = ',', default_value = "1,3", value_parser = clap::value_parser!(u32).range(1..))]
+    rows: Vec<u32>,
     /// Directory with BPF objects (*.o)
     #[arg(long, default_value = "/progs")]
     progs: PathBuf,
@@ -81,10 +87,12 @@ impl Bench<'_> {
         Ok(difference(&self.spec.insns, self.first, &report))
     }
 
-    /// Lets allocations fail one by one, the last `most` of them. Returns the errnos of the loads.
+    /// Lets allocations fail, `row` in a row, from each of the last `most` of them on. Returns the errnos of the
+    /// loads.
     fn run(
         &self,
         most: u32,
+        row: u32,
         tally: &mut Tally,
         problems: &mut Vec<String>,
     ) -> io::Result<BTreeSet<i32>> {
@@ -93,7 +101,9 @@ impl Bench<'_> {
         let mut seen = BTreeSet::new();
         // Rewriting is what a load ends with.
         for n in total.saturating_sub(most) + 1.. {
-            let by = |call: &mut dyn FnMut() -> io::Result<OwnedFd>| self.faults.fail_nth(n, call);
+            let by = |call: &mut dyn FnMut() -> io::Result<OwnedFd>| {
+                self.faults.fail_row(n, row - 1, call)
+            };
             let (result, failed) = bpf::load_by(self.spec, &mut [], 0, by)??;
             let mut said = match &result {
                 Ok(prog) => self.differs(prog)?,
@@ -117,7 +127,8 @@ impl Bench<'_> {
                 said = said.or(after.map(|text| format!("the next load: {text}")));
             }
             if let Some(text) = said {
-                problems.push(format!("{}, allocation {n}: {text}", self.spec.name));
+                let name = &self.spec.name;
+                problems.push(format!("{name}, allocation {n}, {row} in a row: {text}"));
             }
             if !failed {
                 break;
@@ -132,7 +143,7 @@ fn one(
     switch: &mut Switch,
     faults: &Faults,
     spec: &Spec,
-    most: u32,
+    args: &FaultArgs,
     tallies: &mut [Tally],
     problems: &mut Vec<String>,
     in_stock: &mut BTreeSet<i32>,
@@ -152,7 +163,10 @@ fn one(
             first: &first,
         };
         let found = problems.len();
-        let seen = bench.run(most, tally, problems)?;
+        let mut seen = BTreeSet::new();
+        for &row in &args.rows {
+            seen.extend(bench.run(args.most, row, tally, problems)?);
+        }
         let grown = Stats::read_if(switch)?.since(&before);
         tally.inside += grown.get("fail_enomem");
         if grown.get("verify_differences") > 0 {
@@ -199,7 +213,7 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
             &mut switch,
             &faults,
             &spec,
-            args.most,
+            args,
             &mut tallies,
             &mut problems,
             &mut in_stock,

@@ -1,68 +1,198 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Loads in a memory cgroup: what a session allocates is charged to whoever loads the program, and a load
-//! that does not fit takes nobody else down.
+//! that does not fit takes nobody else down. In the meantime a bystander in a group of its own, which is
+//! small, loads small programs.
 
 use std::fs;
-use std::io;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::json;
 
+use crate::bpf;
 use crate::kernel::mode::{Mode, Switch};
 use crate::out;
+use crate::suites::ladder;
 
 const ROOT: &str = "/sys/fs/cgroup";
 /// Bytes that groups have, from what is too few for the program alone to what is enough.
 const LIMITS: [u64; 6] = [8 << 20, 16 << 20, 32 << 20, 64 << 20, 128 << 20, 256 << 20];
 /// The load of a victim ends before.
 const LATE: Duration = Duration::from_secs(60);
+/// Bytes that the bystander's group has, and loads of a context word in its programs.
+const SMALL: u64 = 8 << 20;
+const LOADS: usize = 500;
 
-/// Runs a load in a group of `limit` bytes; true if it gave the program.
-fn fits(limit: u64) -> io::Result<bool> {
-    let group = Path::new(ROOT).join(format!("trust-{limit}"));
-    fs::create_dir(&group)?;
-    fs::write(group.join("memory.max"), limit.to_string())?;
+#[derive(Args)]
+pub struct GroupArgs {
+    /// Kill the bystander on purpose: the command must then fail
+    #[arg(long)]
+    plant: bool,
+}
+
+#[derive(Args)]
+pub struct BystanderArgs {
+    /// Directory of the cgroup to live in
+    group: PathBuf,
+}
+
+/// A memory cgroup.
+struct Group(PathBuf);
+
+impl Group {
+    fn new(name: &str, limit: u64) -> io::Result<Self> {
+        let group = Path::new(ROOT).join(name);
+        fs::create_dir(&group)?;
+        fs::write(group.join("memory.max"), limit.to_string())?;
+        Ok(Self(group))
+    }
+
+    /// A number of one of its files, of the line that begins with `name`.
+    fn number(&self, file: &str, name: &str) -> io::Result<u64> {
+        let text = fs::read_to_string(self.0.join(file))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let number = line.and_then(|line| line.trim().parse().ok());
+        number.ok_or_else(|| io::Error::other(format!("{file} has no {name}")))
+    }
+
+    /// Processes that were killed as it had no memory.
+    fn killed(&self) -> io::Result<u64> {
+        self.number("memory.events", "oom_kill ")
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Whoever was killed is gone in a moment.
+        while fs::remove_dir(&self.0).is_err() {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+/// What came of a load.
+struct Load {
+    fits: bool,
+    /// Processes of its group that were killed.
+    killed: u64,
+    /// Most bytes that were charged to it.
+    peak: u64,
+}
+
+/// Runs a load in a group of `limit` bytes.
+fn load(limit: u64) -> io::Result<Load> {
+    let group = Group::new(&format!("trust-{limit}"), limit)?;
     // The child moves itself there, and then becomes the victim.
     let status = Command::new("/proc/self/exe")
         .args(["victim", "--program", "divisions"])
         .arg(format!("--after-us={}", LATE.as_micros()))
-        .arg(format!("--group={}", group.display()))
+        .arg(format!("--group={}", group.0.display()))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .status()?;
-    // Whoever was killed is gone in a moment.
-    while fs::remove_dir(&group).is_err() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Ok(status.success())
+    Ok(Load {
+        fits: status.success(),
+        killed: group.killed()?,
+        peak: group.number("memory.peak", "")?,
+    })
 }
 
-/// Runs the command; true if a load fits the largest group and not the smallest, and once it fits one it
-/// fits the next. In mode patcher: in the others the load takes minutes.
+/// Loads programs until nobody holds the other end of stdin, and says how many on stdout.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn bystander(args: &BystanderArgs) -> io::Result<bool> {
+    // This process.
+    fs::write(args.group.join("cgroup.procs"), "0")?;
+    let spec = ladder::conversions(LOADS);
+    let over = AtomicBool::new(false);
+    let loads = thread::scope(|scope| {
+        scope.spawn(|| {
+            // What comes is of no interest, but its end.
+            let _ = io::stdin().read(&mut [0]);
+            over.store(true, Ordering::Relaxed);
+        });
+        let mut loads: u64 = 0;
+        while !over.load(Ordering::Relaxed) {
+            bpf::load(&spec)?;
+            loads += 1;
+        }
+        Ok::<_, io::Error>(loads)
+    })?;
+    out::json(&json!({ "bystander": { "bystander_loads": loads } }));
+    Ok(loads > 0)
+}
+
+/// Ends a bystander. Returns what it said, if it was still there and all was well.
+fn dismiss(mut child: Child) -> io::Result<Option<u64>> {
+    drop(child.stdin.take());
+    let output = child.wait_with_output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let digits = |text: &str| {
+        text.split(|c: char| !c.is_ascii_digit())
+            .next()?
+            .parse()
+            .ok()
+    };
+    let loads = said
+        .split_once("\"bystander_loads\":")
+        .and_then(|(_, text)| digits(text));
+    Ok(loads.filter(|_| output.status.success()))
+}
+
+/// Runs the command; true if a load fits the largest group and not the smallest, once it fits one it fits the
+/// next, and the bystander does not notice. In mode patcher: in the others the load takes minutes.
 ///
 /// # Errors
 ///
 /// This kernel has no memory cgroups or no patcher, or what it says.
-pub fn run() -> io::Result<bool> {
+pub fn run(args: &GroupArgs) -> io::Result<bool> {
     let mut switch = Switch::open()?;
     out::json(&json!({ "kernel": switch.kernel() }));
     fs::write(Path::new(ROOT).join("cgroup.subtree_control"), "+memory")?;
     switch.set(Mode::Patcher)?;
-    let fit = LIMITS
-        .iter()
-        .map(|&limit| fits(limit))
-        .collect::<io::Result<Vec<_>>>()?;
-    let good = !fit[0] && fit[LIMITS.len() - 1] && fit.is_sorted();
+    let beside = Group::new("trust-bystander", SMALL)?;
+    let mut child = Command::new("/proc/self/exe")
+        .args(["trust", "bystander"])
+        .arg(&beside.0)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let loads = LIMITS.map(load);
+    if args.plant {
+        child.kill()?;
+    }
+    let bystander = dismiss(child)?;
+    let killed_beside = beside.killed()?;
+    let loads = loads.into_iter().collect::<io::Result<Vec<_>>>()?;
+    let fit: Vec<bool> = loads.iter().map(|load| load.fits).collect();
+    let largest = &loads[LIMITS.len() - 1];
+    let good = !fit[0]
+        && largest.fits
+        && fit.is_sorted()
+        && loads
+            .iter()
+            .all(|load| load.killed <= u64::from(!load.fits))
+        && bystander.is_some_and(|loads| loads > 0)
+        && killed_beside == 0;
     let needs = LIMITS.iter().zip(&fit).find(|(_, fits)| **fits);
     out::json(&json!({ "summary": {
         "command": "groups",
         "good": good,
         "mib": LIMITS.map(|limit| limit >> 20),
         "fits": fit,
+        "killed": loads.iter().map(|load| load.killed).collect::<Vec<_>>(),
         "needs_mib": needs.map(|(limit, _)| limit >> 20),
+        "charged_mib": largest.peak >> 20,
+        "bystander_loads": bystander,
+        "killed_beside": killed_beside,
     }}));
     Ok(good)
 }

@@ -3,11 +3,14 @@
 //! What happens when something goes wrong: no load may leave anything behind, or change what the next
 //! one gives.
 
+mod edges;
 mod faults;
 mod groups;
 mod kills;
 mod leaks;
 mod programs;
+mod soak;
+mod unprivileged;
 
 use std::io;
 
@@ -25,8 +28,17 @@ enum Trust {
     Faults(faults::FaultArgs),
     /// Kills loads at random moments, while the mode changes
     Kills(kills::KillArgs),
-    /// Loads programs in a memory cgroup that they do not fit
-    Groups,
+    /// Loads programs in a memory cgroup that they do not fit, while a bystander goes on
+    Groups(groups::GroupArgs),
+    /// The bystander
+    #[command(hide = true)]
+    Bystander(groups::BystanderArgs),
+    /// Loads programs at the edge of what the kernel takes: all modes say the same
+    Edges,
+    /// Loads programs as an ordinary user: what guards against speculation is in place
+    Unprivileged(unprivileged::UnprivilegedArgs),
+    /// Loads the same programs over and over: memory stays flat
+    Soak(soak::SoakArgs),
 }
 
 /// Runs the command; true if all is as it should be.
@@ -38,6 +50,10 @@ pub fn run(args: &TrustArgs) -> io::Result<bool> {
     match &args.command {
         Trust::Faults(args) => faults::run(args),
         Trust::Kills(args) => kills::run(args),
-        Trust::Groups => groups::run(),
+        Trust::Groups(args) => groups::run(args),
+        Trust::Bystander(args) => groups::bystander(args),
+        Trust::Edges => edges::run(),
+        Trust::Unprivileged(args) => unprivileged::run(args),
+        Trust::Soak(args) => soak::run(args),
     }
 }

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Calls the entry points from C, through the registered operations as the
+ * verifier does, and against their rules: an errno each, and nothing else.
+ */
+#include <kunit/test.h>
+#include <linux/bpf.h>
+#include <linux/bpf_patcher.h>
+#include <linux/bpf_verifier.h>
+#include <linux/err.h>
+#include <linux/filter.h>
+#include <linux/limits.h>
+
+#include "differential/bench.h"
+
+#define LEN 6
+/* Most insns of a patch here. */
+#define PATCH 4
+
+static const u32 edges[] = {
+	0, 1, LEN - 1, LEN, LEN + 1, U16_MAX, S32_MAX, S32_MAX + 1U, U32_MAX - LEN, U32_MAX
+};
+
+static const struct bpf_insn program[LEN] = {
+	BPF_MOV64_IMM(BPF_REG_0, 0),
+	BPF_JMP_IMM(BPF_JEQ, BPF_REG_1, 1, 2),
+	BPF_MOV64_IMM(BPF_REG_0, 2),
+	BPF_MOV64_IMM(BPF_REG_0, 3),
+	BPF_JMP_A(-4),
+	BPF_EXIT_INSN(),
+};
+
+/* Of the patches: no insn of the program. */
+#define ADDED BPF_MOV64_IMM(BPF_REG_0, 10)
+
+static const struct bpf_insn patch[PATCH] = { ADDED, ADDED, ADDED, ADDED };
+
+struct caller {
+	struct bpf_verifier_env *env;
+	struct bpf_rewrite rw;
+};
+
+/* Begin a session on a new program, in the test's mode. */
+static struct bpf_rewrite *begin(struct kunit *test)
+{
+	const struct bpf_patcher_test_size size = { .insns = LEN, .subprogs = 1 };
+	struct caller *caller = test->priv;
+	struct bpf_rewrite *rw = &caller->rw;
+
+	caller->env = bpf_patcher_test_new(&size);
+	KUNIT_ASSERT_NOT_NULL(test, caller->env);
+	memcpy(caller->env->prog->insnsi, program, sizeof(program));
+	caller->env->subprog_info[1].start = LEN;
+
+	bpf_rewrite_begin(rw, caller->env->prog, caller->env, BPF_PATCHER_PASS_CTX);
+	if (!bpf_rewrite_records(rw))
+		kunit_skip(test, "mode stock");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(rw->patcher));
+	return rw;
+}
+
+/* Apply the edits, which is to give the program of @len insns. */
+static void linearize(struct kunit *test, u32 len)
+{
+	struct caller *caller = test->priv;
+	struct bpf_prog *prog = caller->rw.ops->linearize(caller->rw.patcher);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(prog));
+	caller->env->prog = prog;
+	KUNIT_EXPECT_EQ(test, prog->len, len);
+}
+
+static void end(struct kunit *test)
+{
+	struct caller *caller = test->priv;
+
+	bpf_rewrite_end(&caller->rw);
+	caller->rw.patcher = NULL;
+	if (caller->env)
+		bpf_patcher_test_free(caller->env);
+	caller->env = NULL;
+}
+
+static void expect_program(struct kunit *test, const struct bpf_insn *insns, size_t size)
+{
+	struct caller *caller = test->priv;
+
+	KUNIT_EXPECT_EQ(test, caller->env->prog->len, size / sizeof(*insns));
+	KUNIT_EXPECT_MEMEQ(test, caller->env->prog->insnsi, insns, size);
+}
+
+static void callers_edges(struct kunit *test)
+{
+	u32 i, j, idx, cnt, left;
+	bool within;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(edges); i++) {
+		for (j = 0; j < ARRAY_SIZE(edges); j++) {
+			struct bpf_rewrite *rw = begin(test);
+
+			idx = edges[i];
+			cnt = edges[j];
+			within = cnt && (u64)idx + cnt <= LEN;
+			left = within ? LEN - cnt : LEN;
+			err = rw->ops->remove(rw->patcher, idx, cnt);
+			KUNIT_EXPECT_EQ(test, err, within ? 0 : -EINVAL);
+			linearize(test, left);
+			end(test);
+
+			/* An index that is wrong is refused before the patch is read. */
+			if (idx < LEN && cnt > PATCH)
+				continue;
+			rw = begin(test);
+			within = idx < LEN && cnt;
+			err = rw->ops->prepend(rw->patcher, idx, patch, cnt, 0);
+			KUNIT_EXPECT_EQ(test, err, within ? 0 : -EINVAL);
+			err = rw->ops->replace(rw->patcher, idx, patch, cnt, 0);
+			KUNIT_EXPECT_EQ(test, err, within ? 0 : -EINVAL);
+			linearize(test, within ? LEN + 2 * cnt - 1 : LEN);
+			end(test);
+		}
+	}
+}
+
+static void callers_flags(struct kunit *test)
+{
+	u32 i, flag;
+	int err;
+
+	for (i = 0; i < 32; i++) {
+		struct bpf_rewrite *rw = begin(test);
+
+		flag = BIT(i);
+		err = rw->ops->prepend(rw->patcher, 1, patch, 1, flag);
+		KUNIT_EXPECT_EQ(test, err, flag == BPF_PATCHER_F_JUMPS_BEHIND ? 0 : -EINVAL);
+		err = rw->ops->replace(rw->patcher, 2, patch, 1, flag);
+		KUNIT_EXPECT_EQ(test, err, flag == BPF_PATCHER_F_TO_BODY ? 0 : -EINVAL);
+		err = rw->ops->replace(rw->patcher, 3, patch, 1, ~flag);
+		KUNIT_EXPECT_EQ(test, err, -EINVAL);
+		linearize(test, flag == BPF_PATCHER_F_JUMPS_BEHIND ? LEN + 1 : LEN);
+		end(test);
+	}
+}
+
+static void callers_order(struct kunit *test)
+{
+	static const struct bpf_insn expected[] = {
+		BPF_MOV64_IMM(BPF_REG_0, 0), ADDED, ADDED, ADDED, ADDED, BPF_EXIT_INSN(),
+	};
+	struct bpf_rewrite *rw = begin(test);
+	const struct bpf_patcher_ops *ops = rw->ops;
+	struct bpf_patcher *p = rw->patcher;
+
+	KUNIT_EXPECT_EQ(test, ops->replace(p, 1, patch, 2, 0), 0);
+	/* Twice; what is replaced; what is in front. */
+	KUNIT_EXPECT_EQ(test, ops->replace(p, 1, patch, 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->prepend(p, 1, patch, 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->remove(p, 1, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->replace(p, 0, patch, 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->remove(p, 2, 2), 0);
+	/* What is removed. */
+	KUNIT_EXPECT_EQ(test, ops->replace(p, 2, patch, 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->prepend(p, 3, patch, 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->remove(p, 3, 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->replace(p, 4, patch, 2, 0), 0);
+	linearize(test, ARRAY_SIZE(expected));
+	expect_program(test, expected, sizeof(expected));
+	end(test);
+}
+
+static void callers_linearize_twice(struct kunit *test)
+{
+	static const struct bpf_insn expected[] = {
+		BPF_MOV64_IMM(BPF_REG_0, 0),
+		BPF_JMP_IMM(BPF_JEQ, BPF_REG_1, 1, 3),
+		BPF_MOV64_IMM(BPF_REG_0, 2),
+		ADDED,
+		ADDED,
+		BPF_JMP_A(-5),
+	};
+	struct bpf_rewrite *rw = begin(test);
+
+	linearize(test, LEN);
+	KUNIT_EXPECT_EQ(test, rw->ops->replace(rw->patcher, 3, patch, 2, 0), 0);
+	linearize(test, LEN + 1);
+	linearize(test, LEN + 1);
+	/* The program is one insn longer by now. */
+	KUNIT_EXPECT_EQ(test, rw->ops->remove(rw->patcher, LEN, 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, rw->ops->remove(rw->patcher, LEN, 1), 0);
+	linearize(test, LEN);
+	expect_program(test, expected, sizeof(expected));
+	end(test);
+}
+
+static void callers_end_without_linearize(struct kunit *test)
+{
+	struct bpf_rewrite *rw = begin(test);
+
+	KUNIT_EXPECT_EQ(test, rw->ops->prepend(rw->patcher, 0, patch, PATCH, 0), 0);
+	KUNIT_EXPECT_EQ(test, rw->ops->remove(rw->patcher, 1, LEN - 1), 0);
+	bpf_rewrite_end(rw);
+	rw->patcher = NULL;
+	expect_program(test, program, sizeof(program));
+	end(test);
+}
+
+static int callers_init(struct kunit *test)
+{
+	test->priv = kunit_kzalloc(test, sizeof(struct caller), GFP_KERNEL);
+	return test->priv ? 0 : -ENOMEM;
+}
+
+static struct kunit_case callers_cases[] = {
+	KUNIT_CASE(callers_edges),
+	KUNIT_CASE(callers_flags),
+	KUNIT_CASE(callers_order),
+	KUNIT_CASE(callers_linearize_twice),
+	KUNIT_CASE(callers_end_without_linearize),
+	{}
+};
+
+static struct kunit_suite callers_suite = {
+	.name = "bpf_patcher_callers",
+	.init = callers_init,
+	/* what a test that was given up has left */
+	.exit = end,
+	.test_cases = callers_cases,
+};
+kunit_test_suite(callers_suite);

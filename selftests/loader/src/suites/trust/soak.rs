@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The same programs over and over in each mode, for as long as one likes: memory stays flat, and the
+//! counters grow by the same from round to round.
+
+use std::io;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde_json::json;
+
+use super::leaks;
+use super::programs::Programs;
+use crate::bpf::{self, Spec};
+use crate::kernel::mode::{Mode, Switch};
+use crate::kernel::stats::Stats;
+use crate::kernel::unpriv;
+use crate::out;
+
+/// A program that takes longer is left out.
+const SLOW: Duration = Duration::from_millis(20);
+/// Bytes by which what the kernel uses may vary after the first rounds: caches of its own.
+const GROWTH: u64 = 4 << 20;
+/// Rounds in which these are filled.
+const WARM: u64 = 2;
+/// Time between two looks at the memory, and what is freed late is given before.
+const EVERY: Duration = Duration::from_secs(20);
+const SETTLE: Duration = Duration::from_secs(1);
+/// Counters that are the same for the same programs in the same mode.
+const STEADY: [&str; 9] = [
+    "sessions",
+    "edits",
+    "insns_in",
+    "insns_out",
+    "record_calls",
+    "far_jumps",
+    "verify_sessions",
+    "fail_erange",
+    "fail_einval",
+];
+/// Those that stay as they are.
+const ZERO: [&str; 5] = [
+    "verify_differences",
+    "verify_skipped",
+    "fail_enomem",
+    "fail_eintr",
+    "fail_e2big",
+];
+
+#[derive(Args)]
+pub struct SoakArgs {
+    /// How long
+    #[arg(long, default_value_t = 3_600)]
+    seconds: u64,
+    /// Number of programs
+    #[arg(long, default_value_t = 400)]
+    count: usize,
+    /// Where the random ones come from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Directory with BPF objects (*.o)
+    #[arg(long, default_value = "/progs")]
+    progs: PathBuf,
+}
+
+/// Loads all programs in a mode. Returns by how much the steady counters have grown.
+///
+/// # Errors
+///
+/// A program that loaded before and does not now, a counter that had to stay.
+fn round(switch: &mut Switch, mode: Mode, specs: &[Spec]) -> io::Result<Vec<u64>> {
+    switch.set(mode)?;
+    let before = Stats::read()?;
+    for spec in specs {
+        bpf::load(spec).map_err(|err| io::Error::other(format!("{}: {err}", spec.name)))?;
+    }
+    let grown = Stats::read()?.since(&before);
+    match ZERO.iter().find(|name| grown.get(name) > 0) {
+        Some(name) => Err(io::Error::other(format!("{name} has grown in mode {mode}"))),
+        None => Ok(STEADY.map(|name| grown.get(name)).to_vec()),
+    }
+}
+
+/// Runs the command; true if nothing has grown but the counters, and these as they should.
+///
+/// # Errors
+///
+/// This kernel has no patcher, or what it says.
+pub fn run(args: &SoakArgs) -> io::Result<bool> {
+    let mut switch = Switch::open()?;
+    out::json(&json!({ "kernel": switch.kernel() }));
+    let _allowed = unpriv::allow()?;
+    let mut programs = Programs::new(&args.progs, args.seed)?;
+    switch.set(Mode::Stock)?;
+    let mut specs = Vec::new();
+    for number in 0..args.count {
+        let spec = programs.get(number);
+        if bpf::load(&spec).is_ok_and(|(_, took)| took <= SLOW) {
+            specs.push(spec);
+        }
+    }
+    let start = Instant::now();
+    let length = Duration::from_secs(args.seconds);
+    let (mut rounds, mut loads, mut next) = (0, 0, EVERY);
+    // Bytes in use.
+    let mut samples = Vec::new();
+    let mut first = Vec::new();
+    let mut problems = Vec::new();
+    while problems.is_empty() && (rounds <= WARM || start.elapsed() < length) {
+        let mut grown = Vec::new();
+        for &mode in switch.all_modes() {
+            grown.push(round(&mut switch, mode, &specs)?);
+            loads += specs.len();
+        }
+        rounds += 1;
+        if rounds == 1 {
+            first = grown;
+        } else if grown != first {
+            problems.push(format!(
+                "round {rounds}: {STEADY:?} {grown:?}, not {first:?}"
+            ));
+        }
+        if rounds == WARM {
+            leaks::forget();
+            samples.push(leaks::used()?);
+        }
+        if rounds >= WARM && start.elapsed() >= next {
+            next = start.elapsed() + EVERY;
+            sleep(SETTLE);
+            let used = leaks::used()?;
+            samples.push(used);
+            let kib = used >> 10;
+            out::progress(&format!("{rounds} rounds, {loads} loads, {kib} KiB in use"));
+        }
+    }
+    let leaks = leaks::found()?;
+    problems.extend(leaks.iter().flatten().map(|leak| format!("leak: {leak}")));
+    for text in &problems {
+        out::progress(text);
+    }
+    // Of one round, in mode patcher: otherwise the programs show nothing.
+    let sessions = first.get(1).map_or(0, |grown| grown[0]);
+    let (least, most) = (samples.iter().min(), samples.iter().max());
+    let (least, most) = (least.copied().unwrap_or(0), most.copied().unwrap_or(0));
+    let flat = samples.len() > 1 && most - least <= GROWTH;
+    let good = problems.is_empty() && leaks.is_some() && sessions > 0 && flat;
+    out::json(&json!({ "summary": {
+        "command": "soak",
+        "programs": specs.len(),
+        "rounds": rounds,
+        "loads": loads,
+        "sessions_a_round": sessions,
+        "samples": samples.len(),
+        "least_kib": least >> 10,
+        "most_kib": most >> 10,
+        "problems": problems.len(),
+        "leaks": leaks.map(|leaks| leaks.len()),
+        "seconds": start.elapsed().as_secs_f64(),
+    }}));
+    Ok(good)
+}
