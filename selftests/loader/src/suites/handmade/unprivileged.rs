@@ -31,6 +31,18 @@ pub fn unprivileged(maps: &Maps) -> Vec<Spec> {
         &[call(BPF_FUNC_map_lookup_elem)],
     ]
     .concat();
+    let value_at_r6 = [
+        &lookup[..],
+        &[
+            jmp(Cond::Eq, 0, 0, 3),
+            alu_reg(W64, Op::Add, 0, 6),
+            ldx(B, 1, 0, 0),
+            mov(0, 0),
+            mov(0, 0),
+            exit(),
+        ],
+    ]
+    .concat();
     let specs = [
         // A barrier behind the store of a pointer.
         filter(
@@ -83,34 +95,14 @@ pub fn unprivileged(maps: &Maps) -> Vec<Spec> {
             "masked_pointer",
             &[
                 &[ldx(W, 6, 1, LEN), alu_imm(W64, Op::And, 6, 15)][..],
-                &lookup,
-                &[
-                    jmp(Cond::Eq, 0, 0, 3),
-                    alu_reg(W64, Op::Add, 0, 6),
-                    ldx(B, 1, 0, 0),
-                    mov(0, 0),
-                    mov(0, 0),
-                    exit(),
-                ],
+                &value_at_r6,
             ]
             .concat(),
         ),
         // The same by a register that always has the same value.
         filter(
             "constant_pointer",
-            &[
-                &[mov(6, 15)][..],
-                &lookup,
-                &[
-                    jmp(Cond::Eq, 0, 0, 3),
-                    alu_reg(W64, Op::Add, 0, 6),
-                    ldx(B, 1, 0, 0),
-                    mov(0, 0),
-                    mov(0, 0),
-                    exit(),
-                ],
-            ]
-            .concat(),
+            &[&[mov(6, 15)][..], &value_at_r6].concat(),
         ),
         // The index is masked.
         filter(

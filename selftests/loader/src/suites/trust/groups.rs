@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{json, Value};
 
 use crate::bpf;
 use crate::kernel::mode::{Mode, Switch};
@@ -134,16 +134,11 @@ pub fn bystander(args: &BystanderArgs) -> io::Result<bool> {
 fn dismiss(mut child: Child) -> io::Result<Option<u64>> {
     drop(child.stdin.take());
     let output = child.wait_with_output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let digits = |text: &str| {
-        text.split(|c: char| !c.is_ascii_digit())
-            .next()?
-            .parse()
-            .ok()
-    };
-    let loads = said
-        .split_once("\"bystander_loads\":")
-        .and_then(|(_, text)| digits(text));
+    // Other lines are no results.
+    let loads = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("@json ")?).ok())
+        .find_map(|said| said["bystander"]["bystander_loads"].as_u64());
     Ok(loads.filter(|_| output.status.success()))
 }
 
