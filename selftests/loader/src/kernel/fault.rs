@@ -17,39 +17,46 @@ const MAY_FAIL: &str = "/proc/self/make-it-fail";
 /// Failslab, set up so that it says nothing and takes any allocation.
 pub struct Faults {
     nth: File,
+    /// For failures in a row. It goes before the settings: with what these were, allocations could fail.
+    row: Option<Row>,
     /// As long as this exists.
     settings: Vec<Setting>,
-    /// For failures in a row.
-    row: Option<Row>,
 }
 
-/// Lets further allocations fail behind the n-th one, of slabs and of pages. They do not while that is to come.
+/// Lets further allocations of this process fail behind the n-th one, of slabs and of pages. Files that are open
+/// need no capabilities, which the process does not have while it loads an ordinary user's program.
 struct Row {
     may_fail: File,
-    /// How many more, of each.
+    /// How many may fail, of each.
     times: [File; 2],
 }
 
 impl Row {
+    /// Nothing fails yet: the number of times is 0.
     fn open() -> io::Result<Self> {
         let open = |path: &str| OpenOptions::new().write(true).open(path);
-        Ok(Self {
+        let row = Self {
             may_fail: open(MAY_FAIL)?,
             times: [
                 open(&format!("{FAILSLAB}/times"))?,
                 open(&format!("{FAIL_PAGES}/times"))?,
             ],
-        })
+        };
+        row.may_fail.write_all_at(b"1", 0)?;
+        Ok(row)
     }
 
-    fn set(&self, times: u32) -> io::Result<()> {
+    fn set(&self, times: &str) -> io::Result<()> {
         // These have no position.
-        let set = |mut file: &File| file.write_all(times.to_string().as_bytes());
+        let set = |mut file: &File| file.write_all(times.as_bytes());
         self.times.iter().try_for_each(set)
     }
+}
 
-    fn may_fail(&self, may: bool) -> io::Result<()> {
-        self.may_fail.write_all_at(if may { b"1" } else { b"0" }, 0)
+impl Drop for Row {
+    fn drop(&mut self) {
+        // Nothing to be done about a failure at this point.
+        let _ = self.may_fail.write_all_at(b"0", 0);
     }
 }
 
@@ -63,11 +70,11 @@ impl Faults {
         let open = || -> io::Result<Self> {
             Ok(Self {
                 nth: OpenOptions::new().read(true).write(true).open(NTH)?,
+                row: None,
                 settings: vec![
                     Setting::set(&format!("{FAILSLAB}/verbose"), "0")?,
                     Setting::set(&format!("{FAILSLAB}/ignore-gfp-wait"), "N")?,
                 ],
-                row: None,
             })
         };
         match open() {
@@ -112,35 +119,8 @@ impl Faults {
     /// What the kernel says.
     pub fn count<T>(&self, during: impl FnOnce() -> T) -> io::Result<(T, u32)> {
         const MANY: u32 = 1 << 30;
-        let (result, left) = self.run(MANY, during)?;
+        let (result, left) = self.run(MANY, 1, during)?;
         Ok((result, MANY - left))
-    }
-
-    /// The same as [`Faults::fail_nth`], and lets up to `more` allocations of slabs, and as many of pages, fail
-    /// behind it: many are tried another way.
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn fail_row<T>(
-        &self,
-        n: u32,
-        more: u32,
-        during: impl FnOnce() -> T,
-    ) -> io::Result<(T, bool)> {
-        let Some(row) = self.row.as_ref().filter(|_| more > 0) else {
-            return self.fail_nth(n, during);
-        };
-        row.set(more)?;
-        let result = self.fail_nth(n, || {
-            row.may_fail(true)?;
-            let result = during();
-            row.may_fail(false)?;
-            Ok::<_, io::Error>(result)
-        });
-        row.set(0)?;
-        let (result, failed) = result?;
-        Ok((result?, failed))
     }
 
     /// Lets the `n`th allocation from now fail while `during` runs, and tells whether one did.
@@ -149,17 +129,40 @@ impl Faults {
     ///
     /// What the kernel says.
     pub fn fail_nth<T>(&self, n: u32, during: impl FnOnce() -> T) -> io::Result<(T, bool)> {
-        let (result, left) = self.run(n, during)?;
+        self.fail_row(n, 1, during)
+    }
+
+    /// The same, and lets so many fail, with those behind the n-th one, until there are `row` of its kind, slabs
+    /// or pages, and `row` of the other kind: many are tried another way. More than one needs
+    /// [`Faults::with_pages`].
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn fail_row<T>(
+        &self,
+        n: u32,
+        row: u32,
+        during: impl FnOnce() -> T,
+    ) -> io::Result<(T, bool)> {
+        let (result, left) = self.run(n, row, during)?;
         Ok((result, left == 0))
     }
 
     /// The same. Returns what is left of `n`.
-    fn run<T>(&self, n: u32, during: impl FnOnce() -> T) -> io::Result<(T, u32)> {
+    fn run<T>(&self, n: u32, row: u32, during: impl FnOnce() -> T) -> io::Result<(T, u32)> {
+        // The n-th failure counts as one of its kind.
+        let times = row.to_string();
+        let several = self.row.as_ref().filter(|_| row > 1);
+        // From here until the end of it, no other allocation fails: those in a row come behind the n-th one.
         self.nth.write_all_at(n.to_string().as_bytes(), 0)?;
+        let armed = several.map_or(Ok(()), |several| several.set(&times));
         let result = during();
+        let disarmed = several.map_or(Ok(()), |several| several.set("0"));
         let mut text = [0; 16];
         let len = self.nth.read_at(&mut text, 0)?;
         self.nth.write_all_at(b"0", 0)?;
+        armed.and(disarmed)?;
         let text = String::from_utf8_lossy(&text[..len]);
         let left = text.trim().parse().map_err(io::Error::other)?;
         Ok((result, left))
