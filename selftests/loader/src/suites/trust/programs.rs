@@ -1,27 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs for every pass: of each family, by hand, real ones, and then random ones.
+//! Programs for every pass: of each family, by hand, real ones, and then random ones. The first ones are some
+//! of each kind.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{json, Value};
 
 use crate::bpf::object::{files, Object};
-use crate::bpf::Spec;
+use crate::bpf::{self, Spec};
 use crate::generator::Generator;
 use crate::suites::{families, handmade};
 
 /// Edits of the programs of each family: a few, more than a session has room for, and more than that
 /// of the next.
-const EDITS: [usize; 3] = [8, 100, 1_000];
+const EDITS: [usize; 3] = [8, 100, 520];
+/// A program that takes longer is left out: it is loaded over and over.
+const SLOW: Duration = Duration::from_millis(60);
+/// Loads of it; the quickest counts.
+const TRIES: usize = 3;
+/// Of all programs, one of so many may be left out.
+const LEFT_OUT: usize = 4;
+
+/// Where a program comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A family, with so many edits.
+    Family(usize),
+    /// By hand; an ordinary user's.
+    User,
+    /// By hand; root's.
+    Hand,
+    Object,
+    /// The verifier may refuse it.
+    Random,
+}
+
+/// A program.
+pub struct Given {
+    pub spec: Spec,
+    pub source: Source,
+}
 
 /// Programs, and what they refer to.
 pub struct Programs {
-    specs: Vec<Spec>,
+    given: Vec<(Source, Spec)>,
     _maps: handmade::Maps,
     _families: Vec<families::Program>,
     _objects: Vec<Object>,
     generator: Generator,
     seed: u64,
+}
+
+/// The first of each list, then the second of each, and so on.
+fn in_turn<T>(lists: Vec<Vec<T>>) -> Vec<T> {
+    let mut lists: Vec<_> = lists.into_iter().map(Vec::into_iter).collect();
+    let mut all = Vec::new();
+    loop {
+        let before = all.len();
+        all.extend(lists.iter_mut().filter_map(Iterator::next));
+        if all.len() == before {
+            return all;
+        }
+    }
 }
 
 impl Programs {
@@ -30,22 +75,29 @@ impl Programs {
     /// No objects, or what the kernel says about a map.
     pub fn new(dir: &Path, seed: u64) -> io::Result<Self> {
         let maps = handmade::Maps::create()?;
-        let mut of_families = Vec::new();
-        for n in EDITS {
-            of_families.extend(families::without_jit(n)?);
-        }
-        let mut specs: Vec<Spec> = of_families
-            .iter()
-            .map(|family| family.spec.clone())
-            .collect();
-        specs.extend(handmade::all(&maps));
         let objects = files(dir)?
             .iter()
             .map(|path| Object::prepare(path))
             .collect::<io::Result<Vec<_>>>()?;
-        specs.extend(objects.iter().flat_map(Object::programs));
+        let (users, others): (Vec<_>, Vec<_>) = handmade::all(&maps)
+            .into_iter()
+            .partition(|spec| spec.unprivileged);
+        let of = |source, specs: Vec<Spec>| specs.into_iter().map(|spec| (source, spec)).collect();
+        let mut lists: Vec<Vec<_>> = vec![of(Source::User, users), of(Source::Hand, others)];
+        let mut of_families = Vec::new();
+        for n in EDITS {
+            let programs = families::without_jit(n)?;
+            let specs = programs.iter().map(|family| family.spec.clone()).collect();
+            lists.push(of(Source::Family(n), specs));
+            of_families.extend(programs);
+        }
+        let mut given = in_turn(lists);
+        given.extend(of(
+            Source::Object,
+            objects.iter().flat_map(Object::programs).collect(),
+        ));
         Ok(Self {
-            specs,
+            given,
             _maps: maps,
             _families: of_families,
             _objects: objects,
@@ -55,10 +107,92 @@ impl Programs {
     }
 
     /// Program `number`, of which there is no end.
-    pub fn get(&mut self, number: usize) -> Spec {
-        match number.checked_sub(self.specs.len()) {
-            None => self.specs[number].clone(),
-            Some(random) => self.generator.case(self.seed, random as u64).spec,
+    pub fn get(&mut self, number: usize) -> Given {
+        let (source, spec) = match number.checked_sub(self.given.len()) {
+            None => self.given[number].clone(),
+            Some(random) => {
+                let case = self.generator.case(self.seed, random as u64);
+                (Source::Random, case.spec)
+            }
+        };
+        Given { spec, source }
+    }
+}
+
+/// How many programs there are of each source, and how many more were left out.
+#[derive(Default)]
+pub struct Kept(BTreeMap<Source, [usize; 2]>);
+
+impl Kept {
+    /// Loads a program. None if it is left out, as it is slow, or as it is a random one that is refused.
+    ///
+    /// # Errors
+    ///
+    /// Another one is refused.
+    pub fn load(&mut self, given: &Given) -> io::Result<Option<OwnedFd>> {
+        let mut quick = None;
+        for _ in 0..TRIES {
+            match bpf::load(&given.spec) {
+                Ok((prog, took)) if took <= SLOW => {
+                    quick = Some(prog);
+                    break;
+                }
+                Ok(_) => {}
+                Err(_) if given.source == Source::Random => break,
+                Err(err) => return Err(io::Error::other(format!("{}: {err}", given.spec.name))),
+            }
         }
+        let left_out = usize::from(quick.is_none());
+        self.0.entry(given.source).or_default()[left_out] += 1;
+        Ok(quick)
+    }
+
+    fn sum(&self, left_out: bool) -> usize {
+        self.0.values().map(|n| n[usize::from(left_out)]).sum()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.sum(false)
+    }
+
+    /// Is there one of each source that there was any of, and are few left out?
+    pub fn is_enough(&self) -> bool {
+        let left_out = self.sum(true);
+        self.0.values().all(|[kept, _]| *kept > 0) && left_out * LEFT_OUT <= self.count() + left_out
+    }
+
+    pub fn json(&self) -> Value {
+        let name = |source: &Source| format!("{source:?}").to_lowercase();
+        json!({
+            "programs": self.count(),
+            "left_out": self.sum(true),
+            "of_users": self.0.get(&Source::User).map_or(0, |n| n[0]),
+            "sources": self.0.iter().map(|(source, n)| (name(source), n))
+                .collect::<BTreeMap<_, _>>(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_in_turn() {
+        assert_eq!(
+            in_turn(vec![vec![1, 4, 6], vec![], vec![2], vec![3, 5]]),
+            [1, 2, 3, 4, 5, 6]
+        );
+    }
+
+    #[test]
+    fn some_of_each_and_few_left_out() {
+        let enough =
+            |counts: &[(Source, [usize; 2])]| Kept(counts.iter().copied().collect()).is_enough();
+        let (few, many) = (Source::Family(8), Source::Family(520));
+        assert!(enough(&[(few, [3, 0]), (many, [3, 2])]));
+        assert!(!enough(&[(few, [3, 0]), (many, [2, 2])]));
+        assert!(!enough(&[(few, [9, 0]), (many, [0, 1])]));
     }
 }

@@ -12,15 +12,13 @@ use clap::Args;
 use serde_json::json;
 
 use super::leaks;
-use super::programs::Programs;
+use super::programs::{Kept, Programs};
 use crate::bpf::{self, Spec};
 use crate::kernel::mode::{Mode, Switch};
 use crate::kernel::stats::Stats;
 use crate::kernel::unpriv;
 use crate::out;
 
-/// A program that takes longer is left out.
-const SLOW: Duration = Duration::from_millis(20);
 /// Bytes by which what the kernel uses may vary after the first rounds: caches of its own.
 const GROWTH: u64 = 4 << 20;
 /// Rounds in which these are filled.
@@ -94,11 +92,11 @@ pub fn run(args: &SoakArgs) -> io::Result<bool> {
     let _allowed = unpriv::allow()?;
     let mut programs = Programs::new(&args.progs, args.seed)?;
     switch.set(Mode::Stock)?;
-    let mut specs = Vec::new();
+    let (mut specs, mut kept) = (Vec::new(), Kept::default());
     for number in 0..args.count {
-        let spec = programs.get(number);
-        if bpf::load(&spec).is_ok_and(|(_, took)| took <= SLOW) {
-            specs.push(spec);
+        let given = programs.get(number);
+        if kept.load(&given)?.is_some() {
+            specs.push(given.spec);
         }
     }
     let start = Instant::now();
@@ -145,7 +143,8 @@ pub fn run(args: &SoakArgs) -> io::Result<bool> {
     let (least, most) = (samples.iter().min(), samples.iter().max());
     let (least, most) = (least.copied().unwrap_or(0), most.copied().unwrap_or(0));
     let flat = samples.len() > 1 && most - least <= GROWTH;
-    let good = problems.is_empty() && leaks.is_some() && sessions > 0 && flat;
+    let good = problems.is_empty() && leaks.is_some() && sessions > 0 && flat && kept.is_enough();
+    out::json(&json!({ "kept": kept.json() }));
     out::json(&json!({ "summary": {
         "command": "soak",
         "programs": specs.len(),
