@@ -96,7 +96,8 @@ unsafe fn session<'a>(p: *mut bindings::bpf_patcher) -> &'a mut Session {
 ///
 /// # Safety
 ///
-/// `p` as for [`session`]; `insns` is valid for reads of `cnt` insns.
+/// `p` as for [`session`]; `insns` is valid for reads of `cnt` insns if `kind` is no error and the
+/// session's program has an insn `idx`. It is not looked at otherwise.
 unsafe fn record(
     p: *mut bindings::bpf_patcher,
     kind: Result<Kind>,
@@ -106,13 +107,17 @@ unsafe fn record(
 ) -> c_int {
     // SAFETY: As the caller promises.
     let session = unsafe { session(p) };
+    let kind = match kind {
+        Ok(kind) if session.has_insn(idx) => kind,
+        _ => return done(Err(EINVAL)),
+    };
     let patch = match cnt {
         // Without a look at the pointer, which may be null then.
         0 => &[][..],
-        // SAFETY: As the caller promises.
+        // SAFETY: As the caller promises; the kind is no error, and the program has the insn.
         _ => unsafe { core::slice::from_raw_parts(insns, cnt as usize) },
     };
-    done(kind.and_then(|kind| session.record(idx, kind, patch)))
+    done(session.record(idx, kind, patch))
 }
 
 /// Counts a failure and turns `result` into what C expects.

@@ -107,6 +107,11 @@ impl Session {
         self.log.bytes() + self.table.capacity() * size_of::<u32>()
     }
 
+    /// Has the program an insn `idx`?
+    pub(crate) fn has_insn(&self, idx: u32) -> bool {
+        idx < self.log.program_len()
+    }
+
     /// Records an edit, as [`Log::record`] does.
     ///
     /// # Errors

@@ -93,7 +93,8 @@ impl Patch {
         let mut place = 0;
         for (insn, &is_far) in self.insns.iter().zip(self.is_far.iter()) {
             abi::push(&mut self.places, place)?;
-            // Less than 2^31, as the layout will check.
+            // Less than 2^32: a form has three insns at most, and `insns` less than 2^28, as
+            // kvmalloc() gives no more than INT_MAX bytes.
             place += if is_far {
                 Form::of(insn).len() as u32
             } else {
