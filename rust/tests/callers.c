@@ -2,6 +2,9 @@
 /*
  * Calls the entry points from C, through the registered operations as the
  * verifier does, and against their rules: an errno each, and nothing else.
+ *
+ * In mode verify what is accepted is compared with stock. A difference is a
+ * warning if bpf_patcher.verify_warn is set, which is to bring the kernel down.
  */
 #include <kunit/test.h>
 #include <linux/bpf.h>
@@ -11,9 +14,12 @@
 #include <linux/filter.h>
 #include <linux/limits.h>
 
+#include "../params.h"
 #include "differential/bench.h"
 
 #define LEN 6
+/* A program whose edits are not left to the kernel's own functions. */
+#define LONG 100
 /* Most insns of a patch here. */
 #define PATCH 4
 
@@ -40,23 +46,29 @@ struct caller {
 	struct bpf_rewrite rw;
 };
 
-/* Begin a session on a new program, in the test's mode. */
-static struct bpf_rewrite *begin(struct kunit *test)
+/* Begin a session on a new program of @len insns, in the test's mode. */
+static struct bpf_rewrite *begin_on(struct kunit *test, const struct bpf_insn *insns, u32 len)
 {
-	const struct bpf_patcher_test_size size = { .insns = LEN, .subprogs = 1 };
+	const struct bpf_patcher_test_size size = { .insns = len, .subprogs = 1 };
 	struct caller *caller = test->priv;
 	struct bpf_rewrite *rw = &caller->rw;
 
 	caller->env = bpf_patcher_test_new(&size);
 	KUNIT_ASSERT_NOT_NULL(test, caller->env);
-	memcpy(caller->env->prog->insnsi, program, sizeof(program));
-	caller->env->subprog_info[1].start = LEN;
+	memcpy(caller->env->prog->insnsi, insns, len * sizeof(*insns));
+	caller->env->subprog_info[1].start = len;
 
 	bpf_rewrite_begin(rw, caller->env->prog, caller->env, BPF_PATCHER_PASS_CTX);
-	if (!bpf_rewrite_records(rw))
+	if (bpf_patcher_mode() == BPF_PATCHER_STOCK)
 		kunit_skip(test, "mode stock");
+	KUNIT_ASSERT_TRUE(test, bpf_rewrite_records(rw));
 	KUNIT_ASSERT_FALSE(test, IS_ERR(rw->patcher));
 	return rw;
+}
+
+static struct bpf_rewrite *begin(struct kunit *test)
+{
+	return begin_on(test, program, LEN);
 }
 
 /* Apply the edits, which is to give the program of @len insns. */
@@ -205,6 +217,58 @@ static void callers_end_without_linearize(struct kunit *test)
 	end(test);
 }
 
+static struct bpf_insn long_insn(u32 idx)
+{
+	switch (idx) {
+	case 0:
+		return BPF_JMP_IMM(BPF_JEQ, BPF_REG_1, 1, LONG - 2);
+	case LONG - 1:
+		return BPF_EXIT_INSN();
+	default:
+		return BPF_MOV64_IMM(BPF_REG_0, LONG + idx);
+	}
+}
+
+static void callers_long(struct kunit *test)
+{
+	struct bpf_insn insns[LONG], expected[LONG];
+	const struct bpf_patcher_ops *ops;
+	struct bpf_rewrite *rw;
+	u32 i, len = 0;
+
+	for (i = 0; i < LONG; i++) {
+		insns[i] = long_insn(i);
+		/* What comes of the edits below. */
+		if (i == 1) {
+			expected[len++] = ADDED;
+			expected[len++] = ADDED;
+		}
+		if (i == 50) {
+			expected[len++] = ADDED;
+			expected[len++] = ADDED;
+			expected[len++] = ADDED;
+			continue;
+		}
+		if (i >= 60 && i < 70)
+			continue;
+		if (i == LONG - 1)
+			expected[len++] = ADDED;
+		expected[len++] = insns[i];
+	}
+	/* To what is in front of the last insn. */
+	expected[0].off = len - 3;
+
+	rw = begin_on(test, insns, LONG);
+	ops = rw->ops;
+	KUNIT_EXPECT_EQ(test, ops->prepend(rw->patcher, 1, patch, 2, 0), 0);
+	KUNIT_EXPECT_EQ(test, ops->replace(rw->patcher, 50, patch, 3, 0), 0);
+	KUNIT_EXPECT_EQ(test, ops->remove(rw->patcher, 60, 10), 0);
+	KUNIT_EXPECT_EQ(test, ops->prepend(rw->patcher, LONG - 1, patch, 1, 0), 0);
+	linearize(test, len);
+	expect_program(test, expected, len * sizeof(*expected));
+	end(test);
+}
+
 static int callers_init(struct kunit *test)
 {
 	test->priv = kunit_kzalloc(test, sizeof(struct caller), GFP_KERNEL);
@@ -217,6 +281,7 @@ static struct kunit_case callers_cases[] = {
 	KUNIT_CASE(callers_order),
 	KUNIT_CASE(callers_linearize_twice),
 	KUNIT_CASE(callers_end_without_linearize),
+	KUNIT_CASE(callers_long),
 	{}
 };
 

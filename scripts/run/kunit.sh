@@ -36,8 +36,12 @@ out=$TOP/results/kunit.txt
 status=0
 (cd "$(patched_source_path)" &&
 	run "$TOP/scripts/setup/inroot.sh" python3 tools/testing/kunit/kunit.py parse --json="$json" "$log") | tee "$out" || status=$?
-passed=$(sed -nE 's/.*Testing complete\. Ran [0-9]+ tests: passed: ([0-9]+).*/\1/p' "$out")
+# counted WHAT: how many tests the last line says are so.
+counted() { sed -nE "s/.*Testing complete\. .*$1: ([0-9]+).*/\1/p" "$out"; }
+passed=$(counted passed) skipped=$(counted skipped)
 if ((status || ${passed:-0} == 0)); then
 	die "KUnit: a test failed or none ran (filter $filter); log: $log"
 fi
+# There is no test that may not run.
+((${skipped:-0} == 0)) || die "KUnit: $skipped cases were skipped (filter $filter); log: $log"
 echo "KUnit: $passed cases passed (filter $filter)"
