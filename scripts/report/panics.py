@@ -4,12 +4,14 @@
 
 OBJECT is relocatable x86-64 ELF, SOURCE the directory that its paths are relative to, ALLOW the list: `file: function: kind count` under
 a reason. Each call of a panic takes the place in the source, a `core::panic::Location`, so that inlining does not hide where it comes
-from. Status 1: there is a panic that the list does not have, or the other way round.
+from. All that a function of the compiler's or the kernel's sources is inlined in share its place: of those, the function is that of the
+object. Status 1: there is a panic that the list does not have, or the other way round.
 """
 
 import re
 import struct
 import sys
+from bisect import bisect
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -31,9 +33,13 @@ KINDS = {
     "panicking": "panic",
     "3str16slice_error_fail": "string",
     "_rust_begin_unwind": "panic",
+    # All others: panic_already_borrowed(), panic_on_ord_violation() and so on.
+    "panic_": "panic",
 }
-# Section types and flags, relocations of 64 bits, and those that count from the end of their field of 32 bits.
+# Section types and flags, the type of symbols of functions, relocations of 64 bits, and those that count from the end of their field of
+# 32 bits.
 SYMTAB, RELA, NOBITS, ALLOC, EXECINSTR = 2, 4, 8, 2, 4
+FUNC = 2
 R_64, R_PC32, R_PLT32 = 1, 2, 4
 # Bytes between the insn that loads the place, and the call that takes it.
 NEAR = 64
@@ -52,12 +58,18 @@ class Object:
         # Type, flags, offset, size, link, info of each.
         self.sections = [(h[1], h[2], h[4], h[5], h[6], h[7]) for h in heads]
         self.symbols = []
+        # Start, end and name of each function, by section.
+        self.functions = defaultdict(list)
         for kind, _, offset, size, link, _ in self.sections:
             if kind == SYMTAB:
                 names = self.sections[link][2]
                 for at in range(offset, offset + size, 24):
-                    name, _, section, value, _ = struct.unpack_from("<IBxHQQ", data, at)
+                    name, info, section, value, size = struct.unpack_from("<IBxHQQ", data, at)
                     self.symbols.append((self.string(names + name), section, value))
+                    if info & 15 == FUNC:
+                        self.functions[section].append((value, value + size, self.string(names + name)))
+        for functions in self.functions.values():
+            functions.sort()
         self.relocations = defaultdict(dict)
         for kind, _, offset, size, _, info in self.sections:
             if kind == RELA:
@@ -67,6 +79,12 @@ class Object:
 
     def string(self, at):
         return self.data[at : self.data.index(0, at)].decode()
+
+    def function(self, section, offset):
+        """The function that an offset of a section is in, or `-`."""
+        functions = self.functions[section]
+        at = bisect(functions, offset, key=lambda function: function[0]) - 1
+        return readable(functions[at][2]) if at >= 0 and offset < functions[at][1] else "-"
 
     def locations(self):
         """Each `Location`, by section and offset: a pointer to a path, its length, line and column."""
@@ -89,8 +107,25 @@ def kind_of(symbol):
     return next((kind for part, kind in KINDS.items() if part in symbol), None)
 
 
+def readable(symbol):
+    """The names in a mangled symbol, without the hash of its crate; another symbol as it is."""
+    if not symbol.startswith("_R"):
+        return symbol
+    names, at = [], 2
+    while at < len(symbol):
+        if match := re.compile(r"(\d+)_?").match(symbol, at):
+            at = match.end() + int(match[1])
+            names.append(symbol[match.end() : at])
+        # A number: which of several, or where a name is repeated.
+        elif match := re.compile(r"[sBLG][0-9A-Za-z]*_|K[a-z]n?[0-9a-f]*_").match(symbol, at):
+            at = match.end()
+        else:
+            at += 1
+    return "::".join(name for name in names if name)
+
+
 def panics(obj):
-    """Returns each (kind, place in the source) that the code can panic at; the place is None if the code does not tell."""
+    """Returns each (kind, place in the source, function of the object) that can panic; the place is None if the code does not tell."""
     locations, found = obj.locations(), set()
     for number, (_, flags, *_) in enumerate(obj.sections):
         if not flags & EXECINSTR:
@@ -102,7 +137,7 @@ def panics(obj):
                 last = (place, locations[section, target])
             elif kind := kind_of(name):
                 near = last and place - last[0] <= NEAR
-                found.add((kind, last[1] if near else None))
+                found.add((kind, last[1] if near else None, obj.function(number, place)))
     return found
 
 
@@ -122,14 +157,15 @@ def function_of(source, path, line):
 
 def keys(found, source):
     """`file: function: kind count` for each."""
-    count = Counter()
-    for kind, place in found:
-        if place is None:
-            count["?", "-", kind] += 1
-        else:
-            path, line, _ = place
-            count[re.sub(r"^.*/library/", "library/", path), function_of(source, path, line), kind] += 1
-    return Counter(f"{path}: {function}: {kind} {n}" for (path, function, kind), n in count.items())
+    places = set()
+    for kind, place, symbol in found:
+        path, line, column = place or ("?", 0, 0)
+        function = function_of(source, path, line)
+        # A place of the module is named by its own function, whatever that is inlined in.
+        name = symbol if function == "-" else function
+        places.add((re.sub(r"^.*/library/", "library/", path), name, kind, line, column))
+    count = Counter((path, name, kind) for path, name, kind, _, _ in places)
+    return Counter(f"{path}: {name}: {kind} {n}" for (path, name, kind), n in count.items())
 
 
 def judge(have, allowed):
