@@ -23,6 +23,6 @@ pub use maps::{
     create_insn_array, create_map, create_map_of_zero, create_outer_map, create_progs,
     create_progs_unprivileged, insn_positions, put_program, remove_program,
 };
-pub use report::{is_jited, report, Detail, Report};
+pub use report::{is_jited, report, Detail, Report, SMALL};
 pub use run::{test_run, test_run_on, test_runs};
 pub use spec::{InsnArray, Records, Spec, XDP_FRAGS_FLAG, XDP_FRAGS_PREFIX};

@@ -44,7 +44,7 @@ pub enum Detail {
 }
 
 /// Instructions that the kernel reports for sure.
-const SMALL: usize = 400_000;
+pub const SMALL: usize = 400_000;
 
 /// Asks the kernel about a loaded program.
 ///

@@ -17,7 +17,7 @@ use crate::bpf::insn::{
     Cond, Insn, Op,
 };
 use crate::bpf::skb::{IFINDEX, LEN};
-use crate::bpf::{self, Detail, Report, Spec};
+use crate::bpf::{self, Detail, Report, Spec, SMALL};
 use crate::compare::difference;
 use crate::kernel::far_jumps::Refused;
 use crate::kernel::mode::Switch;
@@ -201,6 +201,11 @@ fn edges(btf: &Btf) -> Vec<Edge> {
         outside("subprogs_more", libc::E2BIG, calls(SUBPROGS)),
         unprivileged(within("short", long(short, EDITS))),
         unprivileged(outside("short_more", libc::E2BIG, long(short + 1, EDITS))),
+        // In the end the longest one whose insns are compared, and the longest.
+        within(
+            "long",
+            long(SMALL - 1 - ADDED * (EDITS_OF_LONG + 1), EDITS_OF_LONG),
+        ),
         within("longest", long(LONGEST, EDITS_OF_LONG)),
         outside(
             "longest_more",
@@ -225,7 +230,8 @@ fn load(spec: &Spec) -> io::Result<Made> {
 fn differs(given: &[Insn], a: &Made, b: &Made) -> Option<String> {
     match (a, b) {
         (Ok(a), Ok(b)) if a.xlated.is_some() => difference(given, a, b),
-        // Too long to be reported: its length, its hash and all else.
+        // Too long for its insns to be reported: their number, and what is not of insns. The hash is that of the
+        // program as it was given.
         (Ok(a), Ok(b)) => (a != b).then(|| format!("{} and {} insns", a.insns, b.insns)),
         (Err(a), Err(b)) => (a != b).then(|| format!("{a:?} and {b:?}")),
         _ => Some("one loads, one does not".to_owned()),
