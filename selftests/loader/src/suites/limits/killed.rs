@@ -107,7 +107,8 @@ pub fn victim(args: &VictimArgs) -> io::Result<bool> {
 ///
 /// # Errors
 ///
-/// The process cannot be started, or dies before it says when its timer began.
+/// The process cannot be started, dies before it says when its timer began, or ends in another way: its program
+/// was refused.
 pub fn kill_after(program: Victim, delay: Duration) -> io::Result<(bool, Duration)> {
     let output = Command::new("/proc/self/exe")
         .args(["victim", "--program"])
@@ -118,8 +119,15 @@ pub fn kill_after(program: Victim, delay: Duration) -> io::Result<(bool, Duratio
         .output()?;
     let gone = timer::now();
     let killed = output.status.signal() == Some(libc::SIGALRM);
-    // The first line.
     let said = String::from_utf8_lossy(&output.stdout);
+    if !killed && !output.status.success() {
+        let text = format!(
+            "the victim is neither killed nor done: {}, {said}",
+            output.status
+        );
+        return Err(io::Error::other(text));
+    }
+    // The first line.
     let began = said.lines().next().and_then(|line| line.parse().ok());
     let began = began.map(Duration::from_nanos);
     let began = began.ok_or_else(|| io::Error::other("the victim has not begun"))?;
