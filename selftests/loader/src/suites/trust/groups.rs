@@ -23,6 +23,8 @@ use crate::suites::ladder;
 const ROOT: &str = "/sys/fs/cgroup";
 /// Bytes that groups have, from what is too few for the program alone to what is enough.
 const LIMITS: [u64; 6] = [8 << 20, 16 << 20, 32 << 20, 64 << 20, 128 << 20, 256 << 20];
+/// Bytes that the load is charged at least, if what the patcher allocates for it is charged.
+const CHARGED: u64 = 80 << 20;
 /// The load of a victim ends before.
 const LATE: Duration = Duration::from_secs(60);
 /// Bytes that the bystander's group has, and loads of a context word in its programs.
@@ -79,25 +81,38 @@ impl Drop for Group {
 /// What came of a load.
 struct Load {
     fits: bool,
+    /// The process that loads was told that there is no memory.
+    refused: bool,
     /// Processes of its group that were killed.
     killed: u64,
     /// Most bytes that were charged to it.
     peak: u64,
 }
 
+impl Load {
+    /// It fits, and nobody was killed; or it does not, and that is why it has failed.
+    fn is_clear(&self) -> bool {
+        match self.fits {
+            true => self.killed == 0,
+            false => self.killed == 1 || (self.killed == 0 && self.refused),
+        }
+    }
+}
+
 /// Runs a load in a group of `limit` bytes.
 fn load(limit: u64) -> io::Result<Load> {
     let group = Group::new(&format!("trust-{limit}"), limit)?;
     // The child moves itself there, and then becomes the victim.
-    let status = Command::new("/proc/self/exe")
+    let output = Command::new("/proc/self/exe")
         .args(["victim", "--program", "divisions"])
         .arg(format!("--after-us={}", LATE.as_micros()))
         .arg(format!("--group={}", group.0.display()))
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .status()?;
+        .output()?;
+    let no_memory = io::Error::from_raw_os_error(libc::ENOMEM).to_string();
     Ok(Load {
-        fits: status.success(),
+        fits: output.status.success(),
+        refused: String::from_utf8_lossy(&output.stdout).contains(&no_memory),
         killed: group.killed()?,
         peak: group.number("memory.peak", "")?,
     })
@@ -143,7 +158,7 @@ fn dismiss(mut child: Child) -> io::Result<Option<u64>> {
 }
 
 /// Runs the command; true if a load fits the largest group and not the smallest, once it fits one it fits the
-/// next, and the bystander does not notice. In mode patcher: in the others the load takes minutes.
+/// next, it is charged for what it takes, and the bystander does not notice. In mode patcher: in the others the load takes minutes.
 ///
 /// # Errors
 ///
@@ -172,9 +187,8 @@ pub fn run(args: &GroupArgs) -> io::Result<bool> {
     let good = !fit[0]
         && largest.fits
         && fit.is_sorted()
-        && loads
-            .iter()
-            .all(|load| load.killed <= u64::from(!load.fits))
+        && loads.iter().all(Load::is_clear)
+        && largest.peak >= CHARGED
         && bystander.is_some_and(|loads| loads > 0)
         && killed_beside == 0;
     let needs = LIMITS.iter().zip(&fit).find(|(_, fits)| **fits);
@@ -184,10 +198,31 @@ pub fn run(args: &GroupArgs) -> io::Result<bool> {
         "mib": LIMITS.map(|limit| limit >> 20),
         "fits": fit,
         "killed": loads.iter().map(|load| load.killed).collect::<Vec<_>>(),
+        "refused": loads.iter().map(|load| load.refused).collect::<Vec<_>>(),
         "needs_mib": needs.map(|(limit, _)| limit >> 20),
         "charged_mib": largest.peak >> 20,
         "bystander_loads": bystander,
         "killed_beside": killed_beside,
     }}));
     Ok(good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_that_fails_has_a_reason() {
+        let clear = |fits, refused, killed| {
+            Load {
+                fits,
+                refused,
+                killed,
+                peak: 0,
+            }
+            .is_clear()
+        };
+        assert!(clear(true, false, 0) && clear(false, true, 0) && clear(false, false, 1));
+        assert!(!clear(true, false, 1) && !clear(false, false, 0) && !clear(false, false, 2));
+    }
 }
