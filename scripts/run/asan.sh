@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# asan.sh: the engine's tests on the host, and the fuzzer for TIME seconds (60), under AddressSanitizer.
+# asan.sh: the engine's tests on the host, those of properties with PROPTEST_CASES cases (256), and the fuzzer for
+# TIME seconds (60), under AddressSanitizer.
 # asan.sh --plant: the tests on a copy of the engine with a write past the end of the slots, which has to be
 # noticed.
 #
@@ -16,7 +17,7 @@ flags=(-Zsanitizer=address -Zexternal-clangrt -Clinker=gcc "-Clink-arg=-Wl,--no-
 
 # asan COMMAND...: in the tool root. The runtime has to come first among the libraries, and cargo has none of it.
 asan() {
-	host_cargo asan env RUSTC_BOOTSTRAP=1 GLIBC_TUNABLES="$HOST_MALLOC" \
+	host_cargo asan env RUSTC_BOOTSTRAP=1 PROPTEST_CASES="${PROPTEST_CASES:-256}" GLIBC_TUNABLES="$HOST_MALLOC" \
 		CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="env LD_PRELOAD=$(run "$TOP/scripts/setup/inroot.sh" gcc -print-file-name=libasan.so)" "$@"
 }
 tests() { RUSTFLAGS=${flags[*]} asan cargo test --release --locked --jobs "$JOBS" --target "$HOST_TRIPLE"; }
@@ -30,7 +31,7 @@ if [[ ${1:-} == --plant ]]; then
 	# shellcheck source=scripts/lib/plant.sh
 	source "$TOP/scripts/lib/plant.sh"
 	line=$(grep '^slots-past-end | ' "$TOP/selftests/trust.list")
-	IFS=$'\x01' read -r _ _ file old new _ <<<"${line// | /$'\x01'}"
+	IFS=$'\x01' read -r _ _ _ file old new _ <<<"${line// | /$'\x01'}"
 	plant "$dir/$file" "$old" "$new" || die "$TOP/selftests/trust.list: slots-past-end no longer fits"
 	TOP=$dir HOST_CRATE=$dir/selftests/host
 	cd "$HOST_CRATE"

@@ -15,32 +15,54 @@ WATCH="loglevel=5 kunit.enable=0 panic_on_warn=1 bpf_patcher.verify_warn=1"
 # reports, so that kmemleak and SLUB need none. Leaks are looked for in um-fault.
 QUICK="kmemleak=off slab_debug=FZP"
 # What a sanitizer says that does not bring it down.
-REPORTS='BUG: |WARNING: |UBSAN: |KASAN: |INFO: (possible|task|rcu)|possible recursive|suspicious RCU|panicked at'
+REPORTS='BUG: |WARNING: |UBSAN: |KASAN: |INFO: (possible|task|rcu)|possible recursive|suspicious RCU|rust_kernel: panicked at'
 
-# clean LOG: nothing was reported once the tests or the loader had begun. What User-mode Linux says of itself
-# while it boots does not count.
-clean() { ! sed -n '/^@json\|KTAP version/,$p' "$1" | grep -m 3 -E "$REPORTS"; }
+# booted LOG: what was said once the tests or the loader had begun. What User-mode Linux says of itself while it
+# boots does not count.
+booted() { sed -n '/^@begin$\|KTAP version/,$p' "$1"; }
+# clean LOG: nothing was reported.
+clean() { ! booted "$1" | grep -m 3 -E "$REPORTS"; }
 
 # watched KIND NAME COMMAND...: has the loader run a command in a kernel that watches.
 watched() {
-	UML_TIMEOUT=${UML_TIMEOUT:-7200} UML_APPEND=$WATCH boot_loader "$@" || die "$2: status $?; log: $(log_path "$2")"
+	UML_TIMEOUT=${UML_TIMEOUT:-7200} UML_APPEND=$WATCH boot_loader "$@" || {
+		grep '^# ' "$(log_path "$2")" | tail -n 30
+		die "$2 fails; log: $(log_path "$2")"
+	}
 	clean "$(log_path "$2")" || die "$2: the kernel has something to say; log: $(log_path "$2")"
+}
+
+# refused KIND NAME SAID COMMAND...: a command that has a fault of its own finds it, as its result SAID, a regular
+# expression, tells.
+refused() {
+	local kind=$1 name=$2 said=$3 status=0
+	shift 3
+	UML_APPEND=$WATCH boot_loader "$kind" "$name" "$@" || status=$?
+	if ((status != 1)) || ! grep -qE "^@json .*$said" "$(log_path "$name")"; then
+		die "$*: status $status, and not $said; log: $(log_path "$name")"
+	fi
 }
 
 part_no_panic() { run "$TOP/scripts/checks/no-panic.sh"; }
 
-# From Rust, and from C in both modes.
+# From Rust, and from C in both modes. In mode verify, where a difference is a warning, which brings the kernel down.
+VERIFY="bpf_patcher.mode=verify bpf_patcher.verify_warn=1 panic_on_warn=1"
 part_hostile() {
 	local rust c_verify c
 	# kunit LINE: how many cases passed.
 	kunit() { run "$TOP/scripts/run/kunit.sh" | tee /dev/stderr | sed -nE 's/^KUnit: ([0-9]+) cases passed.*/\1/p'; }
 	rust=$(KUNIT_FILTER='bpf_patcher_hostile*' kunit)
 	c=$(KUNIT_FILTER='bpf_patcher_callers*' kunit)
-	c_verify=$(KUNIT_FILTER='bpf_patcher_callers*' KUNIT_APPEND=bpf_patcher.mode=verify kunit)
+	c_verify=$(KUNIT_FILTER='bpf_patcher_callers*' KUNIT_APPEND=$VERIFY kunit)
 	echo "$rust cases in Rust, $c in C, and $c_verify in C in mode verify pass"
 }
 
-part_faults() { FAULTS=${FAULTS:-500} UML_TIMEOUT=7200 run "$TOP/scripts/checks/trust.sh"; }
+part_faults() {
+	boot_prepare um-fault
+	watched um-fault trust-faults trust faults --count "${FAULTS:-500}"
+	echo "$(json_number trust-faults failures) allocations failed, $(json_number trust-faults in_engine) of them in the engine, in" \
+		"$(json_number trust-faults programs) programs: nothing left behind"
+}
 
 part_sanitizers() {
 	local count=${RANDOM_PROGRAMS:-20000} said
@@ -55,7 +77,8 @@ part_sanitizers() {
 		"$(json_number trust-random verify_sessions) sessions as with stock: no report"
 }
 
-part_host() { run "$TOP/scripts/run/asan.sh"; }
+# Properties are tested on so many cases each.
+part_host() { PROPTEST_CASES=${PROPTEST_CASES:-20000} run "$TOP/scripts/run/asan.sh"; }
 
 part_kills() {
 	boot_prepare um-fault
@@ -68,7 +91,7 @@ part_kills() {
 part_groups() {
 	boot_prepare um-fault
 	watched um-fault trust-groups trust groups
-	! UML_APPEND=$WATCH boot_loader um-fault trust-groups-plant trust groups --plant || die "a bystander that is killed is not missed"
+	refused um-fault trust-groups-plant '"bystander_loads":null.*"good":false' trust groups --plant
 	echo "a load that becomes a million insns fits a memory cgroup of $(json_number trust-groups needs_mib) MiB, and fails in" \
 		"smaller ones; a bystander loads $(json_number trust-groups bystander_loads) programs meanwhile"
 }
@@ -82,11 +105,12 @@ part_edges() {
 part_unprivileged() {
 	boot_prepare um
 	watched um trust-unprivileged trust unprivileged --count "${UNPRIVILEGED:-5000}"
-	! UML_APPEND=$WATCH boot_loader um trust-unprivileged-plant trust unprivileged --count 20 --plant ||
-		die "a guard that is lost is not missed"
+	watched um trust-unprivileged-few trust unprivileged --count 20
+	refused um trust-unprivileged-plant '"bad":[1-9]' trust unprivileged --count 20 --plant
 	echo "$(json_number trust-unprivileged loaded) programs: $(json_number trust-unprivileged guards) guards against" \
 		"speculation at the same places; the longest takes $(json_number trust-unprivileged longest_stock_us) us in" \
-		"stock, $(json_number trust-unprivileged longest_patcher_us) in patcher"
+		"stock, $(json_number trust-unprivileged longest_patcher_us) in patcher, all others" \
+		"$(json_number trust-unprivileged all_stock_us) and $(json_number trust-unprivileged all_patcher_us)"
 }
 
 part_soak() {
@@ -97,16 +121,53 @@ part_soak() {
 		"$(json_number trust-soak most_kib) KiB in use; each round counts the same; nothing left behind"
 }
 
-part_planted() {
-	local dir line name kind file old new said good=0 bad=0 command log
-	# shellcheck source=scripts/lib/plant.sh
-	source "$TOP/scripts/lib/plant.sh"
-	boot_prepare um-fault um-debug
-	dir=$(partial_dir trust)
+# Faults of trust.list that are to be planted, one a line; fields are separated by \x01.
+plants() {
+	local line
 	while IFS= read -r line; do
 		[[ -n $line && $line != \#* ]] || continue
-		IFS=$'\x01' read -r name kind file old new said <<<"${line// | /$'\x01'}"
-		[[ -z ${PLANT:-} || " $PLANT " == *" $name "* ]] || continue
+		[[ -z ${PLANT:-} || " $PLANT " == *" ${line%% | *} "* ]] || continue
+		echo "${line// | /$'\x01'}"
+	done <"$TOP/selftests/trust.list"
+}
+
+# try KIND NAME COMMAND...: has the loader run a command of trust.list, or KUnit the tests of `kunit FILTER` or, in mode
+# verify, `kunit-verify FILTER`. In a shell of its own, as a kernel that dies ends it.
+try() {
+	local kind=$1 name=$2 append=$WATCH dir=${COPY:-$TOP}
+	shift 2
+	case $1 in
+	kunit | kunit-verify)
+		[[ $1 == kunit ]] && append='' || append=$VERIFY
+		(
+			cd "$dir"
+			KUNIT_KIND=$kind KUNIT_FILTER=$2 KUNIT_APPEND=$append run scripts/run/kunit.sh &&
+				clean "$dir/results/kunit.log"
+		)
+		;;
+	*)
+		[[ $kind != um-debug ]] || append+=" $QUICK"
+		(UML_TIMEOUT=1200 UML_APPEND=$append boot_loader "$kind" "$name" "$@") && clean "$(log_path "$name")"
+		;;
+	esac
+}
+
+part_planted() {
+	local dir name kind command file old new said good=0 bad=0 log kinds
+	local -A clean_twins=()
+	# shellcheck source=scripts/lib/plant.sh
+	source "$TOP/scripts/lib/plant.sh"
+	mapfile -t kinds < <(plants | cut -d $'\x01' -f 2 | sort -u)
+	boot_prepare "${kinds[@]}"
+	# What fails anyhow notices nothing.
+	while IFS=$'\x01' read -r name kind command _; do
+		[[ -z ${clean_twins["$kind $command"]:-} ]] || continue
+		read -ra command <<<"$command"
+		try "$kind" trust-planted-none "${command[@]}" || die "$kind: ${command[*]} fails without a fault"
+		clean_twins["$kind ${command[*]}"]=1
+	done < <(plants)
+	dir=$(partial_dir trust)
+	while IFS=$'\x01' read -r name kind command file old new said; do
 		rm -rf "$dir/copy"
 		mkdir "$dir/copy"
 		cp -a "$TOP"/{Kbuild,Kconfig,configs,patches,rust,scripts,selftests} "$dir/copy/"
@@ -118,23 +179,26 @@ part_planted() {
 			bad=$((bad + 1))
 			continue
 		}
-		command=(random --verify --count 300 --seed 1)
-		[[ $kind != um-fault ]] || command=(trust faults --count 25)
+		read -ra command <<<"$command"
 		log=$(log_path "trust-planted-$name")
-		# In a shell of its own, as a kernel that dies ends it.
-		(UML_TIMEOUT=1200 UML_APPEND="$WATCH $([[ $kind != um-debug ]] || echo "$QUICK")" boot_loader "$kind" "trust-planted-$name" \
-			"${command[@]}") >/dev/null 2>&1 || true
-		if grep -m 1 -E "$said" "$log"; then
+		rm -f "$log"
+		if COPY=$dir/copy try "$kind" "trust-planted-$name" "${command[@]}" >/dev/null 2>&1; then
+			echo "NOT noticed: $name; log: $log"
+			bad=$((bad + 1))
+			continue
+		fi
+		[[ ${command[0]} != kunit* ]] || cp "$dir/copy/results/kunit.log" "$log"
+		if booted "$log" | grep -m 1 -E "$said"; then
 			echo "noticed: $name"
 			good=$((good + 1))
 		else
-			echo "NOT noticed: $name; log: $log"
+			echo "NOT noticed: $name fails in other words; log: $log"
 			bad=$((bad + 1))
 		fi
-	done <"$TOP/selftests/trust.list"
+	done < <(plants)
 	remove_tree "$dir"
 	# The last kernels have faults: build good ones.
-	boot_prepare um-fault um-debug
+	boot_prepare "${kinds[@]}"
 	# A copy of the engine on the host.
 	[[ -n ${PLANT:-} ]] || run "$TOP/scripts/run/asan.sh" --plant
 	echo "$good planted faults noticed, $bad not noticed"

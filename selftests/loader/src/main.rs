@@ -37,6 +37,7 @@ fn main() -> ExitCode {
     let as_init = init::is_init();
     if as_init {
         init::mount_all();
+        out::begin();
     }
     // As PID 1 a panic would take the kernel down before the exit line is out.
     let code = catch_unwind(AssertUnwindSafe(run)).unwrap_or(FAILED);

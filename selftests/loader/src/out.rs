@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Output lines: `@json OBJECT` for results, `# text` for progress, `@exit N` at the end.
+//! Output lines: `@begin` at the start, `@json OBJECT` for results, `# text` for progress, `@exit N` at the end.
 //!
 //! Each is written whole, so that kernel messages on the same console fall between lines.
 
@@ -13,6 +13,11 @@ fn line(text: &str) {
     // Nobody is left to tell when stdout is gone.
     let _ = out.write_all(format!("{text}\n").as_bytes());
     let _ = out.flush();
+}
+
+/// Says that the boot is over: what the kernel says from here on is about what the loader does.
+pub fn begin() {
+    line("@begin");
 }
 
 /// Prints one result.
