@@ -19,7 +19,8 @@
 #   ACCEL=kvm                  for `make vm`, and for the part time of `make bench`
 #   BASE=<bench.json>          for `make bench-compare`
 #   SERIES=static-branch       for `make vm`: a kernel with that series too
-#   ONLY='<part>...'           for `make trust`: only these of no-panic, hostile, faults, sanitizers, host, kills, groups, planted
+#   ONLY='<part>...'           for `make trust`: only these of no-panic, hostile, edges, unprivileged, groups, faults, kills, host,
+#                              sanitizers, planted, soak
 FULL ?=
 INITRD ?=
 ARGS ?=

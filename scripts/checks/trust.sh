@@ -1,17 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The short form of a part of `make trust`: each allocation of the loads of some programs fails once, in all
-# modes. FAULTS=<n> programs.
+# The parts of `make trust` that are short, in the kernel that the other checks have: each of the last allocations
+# of the loads of some programs fails, in all modes; programs at the edge; programs of ordinary users. Leaks are for `make trust`,
+# as this kernel has no kmemleak.
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"
 
-boot_prepare um-fault
-log=$(log_path trust-faults)
-boot_loader um-fault trust-faults trust faults --count "${FAULTS:-12}" || {
-	grep '^# ' "$log" | tail -n 30
-	die "an allocation that failed has done harm; log: $log"
+# part NAME ARGUMENT...: has the loader run it.
+part() {
+	boot_loader um "trust-short-$1" trust "$@" || {
+		grep '^# ' "$(log_path "trust-short-$1")" | tail -n 30
+		die "trust $*: a promise is broken; log: $(log_path "trust-short-$1")"
+	}
 }
-echo "$(json_number trust-faults failures) allocations failed once, $(json_number trust-faults inside) of them in the patcher, in" \
-	"$(json_number trust-faults programs) programs: nothing left behind"
+
+boot_prepare um
+part faults --count 12 --most 60 --no-leaks
+(($(json_number trust-short-faults of_users) > 0)) || die "no program of an ordinary user was among them"
+part edges
+part unprivileged --count 300
+echo "$(json_number trust-short-faults failures) allocations failed, $(json_number trust-short-edges fit) programs just fit," \
+	"$(json_number trust-short-unprivileged guards) guards in place"

@@ -13,7 +13,7 @@ run "$TOP/scripts/setup/host-packages.sh"
 
 # Cheap ones first, so that mistakes in the text show before kernels are built.
 checks=(format shellcheck python loader checkpatch series module build module-clippy uml engine-on-host kunit no-panic identity verify
-	defects limits far-jumps stock-identity selftests bench)
+	defects limits far-jumps trust stock-identity selftests bench)
 (($# == 0)) || checks=("$@")
 
 declare -A count=([ok]=0 [FAIL]=0 [skip]=0)
