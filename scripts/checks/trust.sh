@@ -17,7 +17,7 @@ part() {
 }
 
 boot_prepare um
-part faults --count 12 --most 60 --no-leaks
+part faults --count 12 --most 40 --no-leaks
 (($(json_number trust-short-faults of_users) > 0)) || die "no program of an ordinary user was among them"
 part edges
 part unprivileged --count 300
