@@ -23,8 +23,9 @@ use crate::suites::ladder;
 const ROOT: &str = "/sys/fs/cgroup";
 /// Bytes that groups have, from what is too few for the program alone to what is enough.
 const LIMITS: [u64; 6] = [8 << 20, 16 << 20, 32 << 20, 64 << 20, 128 << 20, 256 << 20];
-/// Bytes that the load is charged at least, if what the patcher allocates for it is charged.
-const CHARGED: u64 = 80 << 20;
+/// Bytes that the load is charged at least, if what the patcher allocates for it is charged: 98 MiB were measured,
+/// and its edits, patches and slots are 14.
+const CHARGED: u64 = 92 << 20;
 /// The load of a victim ends before.
 const LATE: Duration = Duration::from_secs(60);
 /// Bytes that the bystander's group has, and loads of a context word in its programs.
