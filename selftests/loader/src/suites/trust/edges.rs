@@ -33,7 +33,7 @@ const SUBPROGS: usize = 256;
 /// Edits: more than the kernel's own functions are left, and so few that stock is quick. Of a long program
 /// it moves 100 MB for each.
 const EDITS: usize = 1_000;
-const EDITS_OF_LONG: usize = 30;
+const EDITS_OF_LONG: usize = 4;
 /// Insns that a load of [`IFINDEX`] adds.
 const ADDED: usize = 2;
 
