@@ -11,6 +11,7 @@ use crate::{
         linfo,
         log::{Kind, Log},
         positions::{self, INSN_DELETED},
+        reference::{Reference, REACH},
     },
     host::{Host, Outside},
     kunit::harness::{
@@ -274,4 +275,12 @@ fn landings_take_one_step_each() {
     assert!(sum > 0);
     // A million, of which each is a look-up; hops are a billion, with a search in each.
     assert!(start.elapsed().as_secs() < 5);
+}
+
+#[test]
+fn spare_at_each_end_of_a_field() {
+    let goto = Reference::of(&ja(0)).expect("a jump");
+    let reach = i64::from(REACH);
+    let spares = [-reach - 2, -reach - 1, -1, 0, reach, reach + 1].map(|d| goto.spare(d));
+    assert_eq!(spares, [-1, 0, reach, reach, 0, -1]);
 }
