@@ -302,6 +302,10 @@ pub struct StaticBranchArgs {
     /// Runs of each program to measure
     #[arg(long, default_value_t = 1_000_000)]
     pub repeat: u32,
+    /// Fail if a trace point that is off costs more with a static branch, in instructions; the machine has
+    /// to count them [default: only measure]
+    #[arg(long)]
+    pub at_most: Option<f64>,
     /// Leave out switches on purpose: each part that switches must then fail
     #[arg(long)]
     pub plant: bool,
