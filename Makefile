@@ -19,6 +19,7 @@
 #   ACCEL=kvm                  for `make vm`, and for the part time of `make bench`
 #   BASE=<bench.json>          for `make bench-compare`
 #   SERIES=static-branch       for `make vm`: a kernel with that series too
+#   KINDS='<kind>...'          for `make static-branch`: vm-lean if not set; vm for lockdep, vm-interp for what is refused without the JIT
 #   ONLY='<part>...'           for `make trust`: only these of no-panic, hostile, edges, unprivileged, groups, faults, kills, host,
 #                              sanitizers, planted, soak
 FULL ?=
@@ -33,7 +34,7 @@ PARTS ?=
 WHERE ?=
 BASE ?=
 export MAX MACHINES ACCEL
-export COUNT FAR SERIES
+export COUNT FAR SERIES KINDS
 export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME CMD MODE ONLY
 
 # Scripts end when make is killed.

@@ -43,6 +43,10 @@ as_root() {
 # Runs a script of ours so that it ends when this one is killed.
 run() { setpriv --pdeathsig TERM -- "$@"; }
 
+# What a kernel's log has if something is wrong with the kernel.
+# shellcheck disable=SC2034 # used by the scripts that source this file
+KERNEL_REPORTS='BUG: |WARNING: |UBSAN: |KASAN: |INFO: (possible|task|rcu)|possible recursive|suspicious RCU|rust_kernel: panicked at'
+
 # A short hash of stdin, for names in the cache.
 short_hash() { sha256sum | cut -c1-12; }
 

@@ -5,34 +5,60 @@
 # its tests in test_progs and test_verifier, and the loader, which switches branches while all CPUs run
 # them. Ends with what a trace point costs, in executed instructions. The kernel and its suites are built
 # from nothing the first time (an hour or two).
+#
+# KINDS     'vm-lean': with vm, the same with lockdep, in one mode and with fewer switches; with vm-interp,
+#           that a program is refused without the JIT. Each is a kernel of its own
+# SWITCHES  while all CPUs run the program; 100000, for vm 2000
+# PROGRAMS  random ones; 200, for vm 50
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
 
 export SERIES=static-branch
-kind=vm-lean
 results=$TOP/results/static-branch
+status=0
+
+# suite KIND MODE [NAME=VALUE...]: runs the suite, with these variables.
+suite() {
+	local kind=$1 mode=$2 dir=$results/$1-$2
+	shift 2
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	run env MODE="$mode" VM_RESULTS="$dir" VM_TIMEOUT="${VM_TIMEOUT:-3600}" VM_SUITES=progs \
+		CMD="env $* bash '$TOP/selftests/vm/suite.sh' '$dir' static_branch '$loader' '$progs'" \
+		"$TOP/scripts/run/vm.sh" "$kind" </dev/null >"$dir/console" 2>&1 || status=1
+	[[ $(cat "$dir/status" 2>/dev/null) == 0 ]] || status=1
+	printf '%-9s %-8s %s\n' "$kind" "$mode" "$(tail -n 1 "$dir/log" 2>/dev/null)"
+	! grep -m 3 -E "$KERNEL_REPORTS" "$dir/kernel.log" || status=1
+}
+
+# What a trace point costs that is off: at most one insn.
+cost() {
+	local dir=$results/cost
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	run env MODE=none VM_ICOUNT=1 VM_RESULTS="$dir" VM_SUITES="" \
+		CMD="'$loader' static-branch --switches 0 --programs 0 --seconds 0 --repeat 10000 --at-most 1 >'$dir/log'" \
+		"$TOP/scripts/run/vm.sh" vm-lean </dev/null >"$dir/console" 2>&1 || status=1
+	sed -n 's/^@json {"cost"://p' "$dir/log"
+}
 
 lock_cache
 run "$TOP/scripts/build/loader.sh"
 run "$TOP/scripts/build/progs.sh"
 pin_source_key
 loader=$(loader_path) progs=$(progs_path)
-status=0
-for mode in stock patcher verify; do
-	dir=$results/$mode
-	mkdir -p "$dir"
-	run env MODE="$mode" VM_RESULTS="$dir" VM_TIMEOUT="${VM_TIMEOUT:-3600}" VM_SUITES=progs \
-		CMD="bash '$TOP/selftests/vm/suite.sh' '$dir' static_branch '$loader' '$progs'" \
-		"$TOP/scripts/run/vm.sh" "$kind" </dev/null >"$dir/console" 2>&1 || status=1
-	[[ $(cat "$dir/status" 2>/dev/null) == 0 ]] || status=1
-	printf '%-8s %s\n' "$mode" "$(tail -n 1 "$dir/log" 2>/dev/null)"
+for kind in ${KINDS:-vm-lean}; do
+	case $kind in
+	vm-lean)
+		for mode in stock patcher verify; do
+			suite "$kind" "$mode" "SWITCHES=${SWITCHES:-100000}" "PROGRAMS=${PROGRAMS:-200}"
+		done
+		cost
+		;;
+	vm) suite "$kind" patcher "SWITCHES=${SWITCHES:-2000}" "PROGRAMS=${PROGRAMS:-50}" ;;
+	vm-interp) suite "$kind" patcher REFUSAL=1 ;;
+	*) die "KINDS has '$kind'; there are vm-lean, vm and vm-interp" ;;
+	esac
 done
-
-dir=$results/cost
-mkdir -p "$dir"
-run env MODE=none VM_ICOUNT=1 VM_RESULTS="$dir" VM_SUITES="" \
-	CMD="'$loader' static-branch --switches 0 --programs 0 --seconds 0 --repeat 10000 >'$dir/log'" \
-	"$TOP/scripts/run/vm.sh" "$kind" </dev/null >"$dir/console" 2>&1 || status=1
-sed -n 's/^@json {"cost"://p' "$dir/log"
 exit "$status"

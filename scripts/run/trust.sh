@@ -14,14 +14,12 @@ WATCH="loglevel=5 kunit.enable=0 panic_on_warn=1 bpf_patcher.verify_warn=1"
 # What makes um-debug quick. To take a stack trace is what takes most of the time there: KASAN takes those of its
 # reports, so that kmemleak and SLUB need none. Leaks are looked for in um-fault.
 QUICK="kmemleak=off slab_debug=FZP"
-# What a sanitizer says that does not bring it down.
-REPORTS='BUG: |WARNING: |UBSAN: |KASAN: |INFO: (possible|task|rcu)|possible recursive|suspicious RCU|rust_kernel: panicked at'
 
 # booted LOG: what was said once the tests or the loader had begun. What User-mode Linux says of itself while it
 # boots does not count.
 booted() { sed -n '/^@begin$\|KTAP version/,$p' "$1"; }
 # clean LOG: nothing was reported.
-clean() { ! booted "$1" | grep -m 3 -E "$REPORTS"; }
+clean() { ! booted "$1" | grep -m 3 -E "$KERNEL_REPORTS"; }
 
 # watched KIND NAME COMMAND...: has the loader run a command in a kernel that watches.
 watched() {

@@ -11,6 +11,8 @@ use crate::suites::trust::TrustArgs;
 
 #[derive(Parser)]
 #[command(about = "Load BPF programs under both modes of bpf_patcher and compare the results")]
+// So that a script can change one of many arguments: the last one counts.
+#[command(args_override_self = true)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -300,6 +302,10 @@ pub struct StaticBranchArgs {
     /// Runs of each program to measure
     #[arg(long, default_value_t = 1_000_000)]
     pub repeat: u32,
+    /// Fail if a trace point that is off costs more with a static branch, in instructions; the machine has
+    /// to count them [default: only measure]
+    #[arg(long)]
+    pub at_most: Option<f64>,
     /// Leave out switches on purpose: each part that switches must then fail
     #[arg(long)]
     pub plant: bool,
@@ -312,4 +318,20 @@ pub enum Plant {
     LineInfo,
     FuncInfo,
     Edits,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `selftests/vm/suites/static_branch.sh` leaves all parts out, and asks for one again.
+    #[test]
+    fn the_last_of_an_argument_counts() {
+        let line = "loader static-branch --switches 0 --plant --switches 7";
+        let args = Args::try_parse_from(line.split(' ')).unwrap_or_else(|err| panic!("{err}"));
+        let Command::StaticBranch(args) = args.command else {
+            panic!("another command");
+        };
+        assert_eq!((args.switches, args.plant), (7, true));
+    }
 }

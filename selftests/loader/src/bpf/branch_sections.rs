@@ -3,8 +3,8 @@
 //! The static branches of a BPF object: a section `.static_branch.NAME` has the addresses of the insns of
 //! a set, as relocations against the sections of the programs.
 //!
-//! The branches of functions that libbpf puts behind a program are refused, as it does not say where it
-//! puts them.
+//! Branches of functions that are no programs are refused: libbpf puts such functions behind a program, and
+//! does not say where.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,6 +12,7 @@ use std::io;
 use std::path::Path;
 
 use super::insn::INSN_SIZE;
+use super::Spec;
 
 const PREFIX: &str = ".static_branch.";
 
@@ -27,7 +28,7 @@ const SHT_SYMTAB: u64 = 2;
 const SHT_REL: u64 = 9;
 const STT_FUNC: u8 = 2;
 
-/// The insns of each set, by the names of set and function; insns count from the function's first.
+/// The insns of each set, by the names of set and program; insns count from the program's first.
 pub type Sets = BTreeMap<(String, String), Vec<u32>>;
 
 struct Section<'a> {
@@ -109,12 +110,12 @@ fn symbols(sections: &[Section<'_>]) -> io::Result<Vec<Symbol>> {
     table.data.chunks_exact(SYMBOL_SIZE).map(symbol).collect()
 }
 
-/// Finds the sets of an object file.
+/// Finds the sets of an object file with these programs.
 ///
 /// # Errors
 ///
-/// The file cannot be read, is no object, or a branch is in no function.
-pub fn read(path: &Path) -> io::Result<Sets> {
+/// The file cannot be read, is no object, or a branch is in no program.
+pub fn read(path: &Path, programs: &[Spec]) -> io::Result<Sets> {
     let file = fs::read(path)?;
     let sections = sections(&file)?;
     let symbols = symbols(&sections)?;
@@ -136,6 +137,12 @@ pub fn read(path: &Path) -> io::Result<Sets> {
             let function = function.ok_or_else(|| {
                 io::Error::other(format!("{PREFIX}{set} lists what is in no function"))
             })?;
+            if programs.iter().all(|program| program.name != function.name) {
+                return Err(io::Error::other(format!(
+                    "{PREFIX}{set} lists a branch of {}, which is no program",
+                    function.name
+                )));
+            }
             let insn = (at - function.value) / INSN_SIZE as u64;
             sets.entry((set.to_owned(), function.name.clone()))
                 .or_default()

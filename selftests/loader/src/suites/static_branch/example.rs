@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A program in C, `selftests/progs/static_branch/trace_point.bpf.c`: its sections of branches become
-//! sets, which are switched.
+//! Programs in C, of `selftests/progs/static_branch`. The sections of branches of `trace_point.bpf.c` become
+//! sets, which are switched. Those of `appended.bpf.c` are refused.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::bpf::object::Object;
 use crate::bpf::{self, branch_sections, static_branch};
 use crate::out;
 
 const NAME: &str = "trace_point";
+const APPENDED: &str = "appended";
+const REFUSAL: &str = "lists a branch of helper, which is no program";
 /// What the program returns with the sets `trace` and `other` off or on.
 const EXPECTED: [(bool, bool, u32); 5] = [
     (false, false, 1),
@@ -21,16 +23,36 @@ const EXPECTED: [(bool, bool, u32); 5] = [
     (false, false, 1),
 ];
 
-/// True if the program returns what it should.
+fn path(progs: &Path, name: &str) -> PathBuf {
+    progs.join("static_branch").join(format!("{name}.o"))
+}
+
+/// True if the programs do what they should.
 ///
 /// # Errors
 ///
-/// The object cannot be loaded, or has other sets.
+/// An object cannot be loaded, or has other sets.
 pub fn run(progs: &Path) -> io::Result<bool> {
-    let path = progs.join("static_branch").join(format!("{NAME}.o"));
-    let sets = branch_sections::read(&path)?;
-    let object = Object::prepare(&path)?;
+    let good = switches(&path(progs, NAME))?;
+    Ok(refuses(&path(progs, APPENDED))? && good)
+}
+
+/// Is an object refused that has a branch in a function that libbpf puts behind the program?
+fn refuses(path: &Path) -> io::Result<bool> {
+    let specs = Object::prepare(path)?.programs();
+    let said = match branch_sections::read(path, &specs) {
+        Ok(_) => "not refused".to_owned(),
+        Err(err) => err.to_string(),
+    };
+    out::progress(&format!("{APPENDED}: {said}"));
+    Ok(said.contains(REFUSAL))
+}
+
+/// Does the program return what it should?
+fn switches(path: &Path) -> io::Result<bool> {
+    let object = Object::prepare(path)?;
     let mut specs = object.programs();
+    let sets = branch_sections::read(path, &specs)?;
     let spec = specs
         .iter_mut()
         .find(|spec| spec.name == NAME)

@@ -44,7 +44,7 @@ pub fn run(args: &StaticBranchArgs) -> io::Result<bool> {
         good &= switching::run(args.switches, args.plant)?;
     }
     if args.repeat > 0 {
-        good &= cost::run(args.repeat)?;
+        good &= cost::run(args.repeat, args.at_most)?;
     }
     out::json(&json!({ "summary": { "command": "static-branch", "good": good } }));
     Ok(good)
