@@ -151,19 +151,16 @@ try() {
 }
 
 part_planted() {
-	local dir name kind command file old new said good=0 bad=0 log kinds
-	local -A clean_twins=()
+	local dir name kind command file old new said good=0 bad=0 log kinds words
 	# shellcheck source=scripts/lib/plant.sh
 	source "$TOP/scripts/lib/plant.sh"
 	mapfile -t kinds < <(plants | cut -d $'\x01' -f 2 | sort -u)
 	boot_prepare "${kinds[@]}"
 	# What fails anyhow notices nothing.
-	while IFS=$'\x01' read -r name kind command _; do
-		[[ -z ${clean_twins["$kind $command"]:-} ]] || continue
-		read -ra command <<<"$command"
-		try "$kind" trust-planted-none "${command[@]}" || die "$kind: ${command[*]} fails without a fault"
-		clean_twins["$kind ${command[*]}"]=1
-	done < <(plants)
+	while IFS=$'\x01' read -r kind command; do
+		read -ra words <<<"$command"
+		try "$kind" trust-planted-none "${words[@]}" || die "$kind: $command fails without a fault"
+	done < <(plants | cut -d $'\x01' -f 2,3 | sort -u)
 	dir=$(partial_dir trust)
 	while IFS=$'\x01' read -r name kind command file old new said; do
 		rm -rf "$dir/copy"
@@ -177,15 +174,15 @@ part_planted() {
 			bad=$((bad + 1))
 			continue
 		}
-		read -ra command <<<"$command"
+		read -ra words <<<"$command"
 		log=$(log_path "trust-planted-$name")
 		rm -f "$log"
-		if COPY=$dir/copy try "$kind" "trust-planted-$name" "${command[@]}" >/dev/null 2>&1; then
+		if COPY=$dir/copy try "$kind" "trust-planted-$name" "${words[@]}" >/dev/null 2>&1; then
 			echo "NOT noticed: $name; log: $log"
 			bad=$((bad + 1))
 			continue
 		fi
-		[[ ${command[0]} != kunit* ]] || cp "$dir/copy/results/kunit.log" "$log"
+		[[ $command != kunit* ]] || cp "$dir/copy/results/kunit.log" "$log"
 		if booted "$log" | grep -m 1 -E "$said"; then
 			echo "noticed: $name"
 			good=$((good + 1))
