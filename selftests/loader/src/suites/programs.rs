@@ -15,8 +15,14 @@ use crate::kernel::mode::Switch;
 use crate::out;
 use crate::suites::measure::{self, Plan};
 
-/// Objects of ours start like this; every program in them must load.
+/// Objects of ours start like this.
 const OWN_PREFIX: &str = "own_";
+
+/// Is it an object of ours? Every program in it must load.
+pub fn is_own(path: &Path) -> bool {
+    path.file_stem()
+        .is_some_and(|name| name.as_encoded_bytes().starts_with(OWN_PREFIX.as_bytes()))
+}
 
 /// What became of the programs of a directory.
 #[derive(Default)]
@@ -95,7 +101,7 @@ fn one(
         let refused = !row.loaded && !row.uneven;
         if good {
             tally.good += 1;
-        } else if refused && !file.starts_with(OWN_PREFIX) {
+        } else if refused && !is_own(path) {
             tally.not_loaded += 1;
         } else {
             tally.bad += 1;

@@ -14,7 +14,7 @@ use serde_json::{json, Value};
 use crate::bpf::object::{files, Object};
 use crate::bpf::{self, Spec};
 use crate::generator::Generator;
-use crate::suites::{families, handmade};
+use crate::suites::{families, handmade, programs};
 
 /// Edits of the programs of each family: a few, more than a session has room for, and more than that
 /// of the next.
@@ -36,6 +36,9 @@ pub enum Source {
     User,
     /// By hand; root's.
     Hand,
+    /// Of an object of the loader's own.
+    Own,
+    /// Of another object. The kernel may lack what it needs, as a JIT.
     Object,
     /// The verifier may refuse it.
     Random,
@@ -52,7 +55,7 @@ pub struct Programs {
     given: Vec<(Source, Spec)>,
     _maps: handmade::Maps,
     _families: Vec<families::Program>,
-    _objects: Vec<Object>,
+    _objects: Vec<(Source, Object)>,
     generator: Generator,
     seed: u64,
 }
@@ -70,9 +73,13 @@ fn in_turn<T>(lists: Vec<Vec<T>>) -> Vec<T> {
     }
 }
 
-impl Given {
-    fn may_take(&self, took: Duration) -> bool {
-        took <= SLOW || !matches!(self.source, Source::Object | Source::Random)
+impl Source {
+    fn may_take(self, took: Duration) -> bool {
+        took <= SLOW || !matches!(self, Source::Own | Source::Object | Source::Random)
+    }
+
+    fn may_be_refused(self) -> bool {
+        matches!(self, Source::Object | Source::Random)
     }
 }
 
@@ -82,10 +89,14 @@ impl Programs {
     /// No objects, or what the kernel says about a map.
     pub fn new(dir: &Path, seed: u64) -> io::Result<Self> {
         let maps = handmade::Maps::create()?;
-        let objects = files(dir)?
-            .iter()
-            .map(|path| Object::prepare(path))
-            .collect::<io::Result<Vec<_>>>()?;
+        let mut objects = Vec::new();
+        for path in files(dir)? {
+            let source = match programs::is_own(&path) {
+                true => Source::Own,
+                false => Source::Object,
+            };
+            objects.push((source, Object::prepare(&path)?));
+        }
         let (users, others): (Vec<_>, Vec<_>) = handmade::all(&maps)
             .into_iter()
             .partition(|spec| spec.unprivileged);
@@ -93,16 +104,15 @@ impl Programs {
         let mut lists: Vec<Vec<_>> = vec![of(Source::User, users), of(Source::Hand, others)];
         let mut of_families = Vec::new();
         for n in EDITS {
-            let programs = families::without_jit(n)?;
-            let specs = programs.iter().map(|family| family.spec.clone()).collect();
+            let family = families::without_jit(n)?;
+            let specs = family.iter().map(|program| program.spec.clone()).collect();
             lists.push(of(Source::Family(n), specs));
-            of_families.extend(programs);
+            of_families.extend(family);
         }
         let mut given = in_turn(lists);
-        given.extend(of(
-            Source::Object,
-            objects.iter().flat_map(Object::programs).collect(),
-        ));
+        for (source, object) in &objects {
+            given.extend(of(*source, object.programs()));
+        }
         Ok(Self {
             given,
             _maps: maps,
@@ -131,7 +141,7 @@ impl Programs {
 pub struct Kept(BTreeMap<Source, [usize; 2]>);
 
 impl Kept {
-    /// Loads a program. None if it is left out, as it is slow, or as it is a random one that is refused.
+    /// Loads a program. None if it is left out, as it is slow, or as it is one that may be refused and is.
     ///
     /// # Errors
     ///
@@ -140,12 +150,12 @@ impl Kept {
         let mut quick = None;
         for _ in 0..TRIES {
             match bpf::load(&given.spec) {
-                Ok((prog, took)) if given.may_take(took) => {
+                Ok((prog, took)) if given.source.may_take(took) => {
                     quick = Some(prog);
                     break;
                 }
                 Ok(_) => {}
-                Err(_) if given.source == Source::Random => break,
+                Err(_) if given.source.may_be_refused() => break,
                 Err(err) => return Err(io::Error::other(format!("{}: {err}", given.spec.name))),
             }
         }
@@ -191,6 +201,18 @@ mod tests {
             in_turn(vec![vec![1, 4, 6], vec![], vec![2], vec![3, 5]]),
             [1, 2, 3, 4, 5, 6]
         );
+    }
+
+    #[test]
+    fn own_objects_must_load() {
+        let must_load = |source: Source| !source.may_be_refused();
+        assert!(
+            [Source::Family(8), Source::User, Source::Hand, Source::Own].map(must_load)
+                == [true; 4]
+        );
+        assert!(![Source::Object, Source::Random]
+            .map(must_load)
+            .contains(&true));
     }
 
     #[test]
