@@ -103,6 +103,7 @@ def whole(log):
 PARSERS = {
     "test_verifier": test_verifier, "test_progs": test_progs, "test_kmod": test_kmod, "veristat": veristat, "test_maps": whole,
     "bpf_offload": whole, "module": whole, "loader": whole, "unload": whole, "patches": whole,
+    "static_branch": whole,
 }
 
 
@@ -217,13 +218,14 @@ def listed(tests, verdict):
 def markdown(runs, facts):
     lines = ["<!-- SPDX-License-Identifier: GPL-2.0 -->", "<!-- Written by `make selftests`. -->", "# Results of the kernel's test suites", "",
              f"Kernel {facts['kernel']}, commit {facts['commit']}, {facts['date']}, QEMU with {facts['accelerator']}.", ""]
-    lines += ["| Run | Mode | Tests | Differ from stock | Sessions | Edits | Compared | Differences | Time |", "|---|---|---|---|---|---|---|---|---|"]
+    lines += ["| Run | Mode | Tests | Differ from stock | Sessions | Edits | Far jumps | Compared | Differences | Time |",
+              "|---|---|---|---|---|---|---|---|---|---|"]
     for name, entry in runs.items():
         for mode, run in entry["modes"].items():
             tests = tally(entry["suite"], run)
             differ = sum(problem.startswith(f"{mode}: ") for problem in entry["problems"] + entry["explained"])
             c = run["counters"]
-            shown = [c.get(key, "-") if mode != BASE else "-" for key in ("sessions", "edits")]
+            shown = [c.get(key, "-") if mode != BASE else "-" for key in ("sessions", "edits", "far_jumps")]
             shown += [c.get(key, "-") if mode == "verify" else "-" for key in ("verify_sessions", "verify_differences")]
             time = f"{run['seconds'] // 60}:{run['seconds'] % 60:02}"
             lines.append(f"| {name} | {mode} | {tests} | {'-' if mode == BASE else differ} | " + " | ".join(map(str, shown)) + f" | {time} |")

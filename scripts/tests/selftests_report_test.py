@@ -135,6 +135,11 @@ class Markdown(unittest.TestCase):
         text = report.markdown({"run": entry}, {"kernel": "k", "commit": "c", "date": "d", "accelerator": "tcg"})
         return re.findall(r"^- .*", text, re.M)
 
+    def test_rows_have_a_cell_for_each_column(self):
+        entry = {"suite": "test_progs", "modes": {mode: ran(mode) for mode in ("stock", "verify")}, "problems": [], "explained": []}
+        text = report.markdown({"run": entry}, {"kernel": "k", "commit": "c", "date": "d", "accelerator": "tcg"})
+        self.assertEqual(len({row.count("|") for row in re.findall(r"^\|.*\|$", text, re.M)}), 1)
+
     def test_what_is_listed(self):
         lines = self.listed({"a": "FAIL", "b": "OK", "c": "FAIL"}, {"a": "FAIL", "b": "FLAKY", "c": "FAIL"})
         self.assertEqual(lines, ["- run, stock, FAIL: a; c", "- run, patcher, FLAKY: b"])
