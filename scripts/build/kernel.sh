@@ -59,8 +59,8 @@ um) variant=patched name="patched kernel" ;;
 um-fault | um-debug) variant=patched name="patched kernel (${kind#um-})" ;;
 um-stock) variant=stock name="unpatched kernel" ;;
 um-no-net | um-no-syscall) variant=patched name="objects of the series (${kind#um-})" ;;
-vm | vm-lean | vm-interp) variant=patched name="virtual machine's kernel ($kind)" ;;
-*) die "usage: kernel.sh um|um-fault|um-debug|um-stock|um-no-net|um-no-syscall|vm|vm-lean|vm-interp" ;;
+vm | vm-lean | vm-debug | vm-interp) variant=patched name="virtual machine's kernel ($kind)" ;;
+*) die "usage: kernel.sh um|um-fault|um-debug|um-stock|um-no-net|um-no-syscall|vm|vm-lean|vm-debug|vm-interp" ;;
 esac
 
 lock_cache

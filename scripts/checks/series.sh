@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Each further series, as that of static branches, applies on top of the first one. No kernel is built with
-# it here.
+# Each further series, as that of static branches, applies on top of the first one alone.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"

@@ -10,6 +10,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # A series on top of the first one: its name is behind the version in patches/. With SERIES set, kernels and
 # what is built against them have both series, and directories of their own.
 SERIES=${SERIES:-}
+# Every series, for the virtual machine of `make test`: what the first one does is to hold with all of them.
+# shellcheck disable=SC2034 # used by the scripts that source this file
+ALL_SERIES=static-branch
 
 BINDGEN_VERSION=0.72.1
 SOURCE_PACKAGE=linux-source-7.3
@@ -96,7 +99,7 @@ kernel_version() {
 # The kinds are um, patched User-mode Linux; um-stock, the same unpatched; vm, the patched kernel as the
 # kernel's BPF CI has it; vm-lean, vm without debugging; and vm-interp, vm-lean with the interpreter. Of
 # um-no-net and um-no-syscall only the objects that the series touches are compiled. um-fault is um with
-# allocations that fail, um-debug with sanitizers and debugging.
+# allocations that fail, um-debug with sanitizers and debugging; so is vm-debug.
 config_fragments() {
 	case $1 in
 	um-stock) printf '%s\n' "$TOP"/configs/{uml,stock}.config ;;
@@ -105,6 +108,7 @@ config_fragments() {
 	um-no-*) echo "$TOP/configs/${1#um-}.config" ;;
 	vm) echo "$TOP/selftests/vm/vm.config" ;;
 	vm-lean) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean}.config ;;
+	vm-debug) printf '%s\n' "$TOP"/{selftests/vm/vm{,-lean},configs/debug}.config ;;
 	vm-interp) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean,-interp}.config ;;
 	esac
 }

@@ -3,7 +3,7 @@
 """Makes bench.json, bench.md and charts of the raw outputs of the benchmark, and compares results.
 
 bench.py report [--in DIR] [--out DIR] [--complete]   status 1: a row failed or differs, or a part of the whole is missing
-bench.py compare BASE NEW [--tolerance T] [--subset]  status 1: a figure is larger, or missing
+bench.py compare BASE NEW [--tolerance T] [--mean T] [--subset]  status 1: a figure is larger, or missing
 bench.py check EXPECTED NEW                           the same with the few rows of a committed file
 bench.py expect NEW --pick ROW ... --out FILE         writes such a file
 bench.py machine                                      prints where this is measured
@@ -88,8 +88,9 @@ def main():
     compared.add_argument("base", help="bench.json of before")
     compared.add_argument("new", help="bench.json of now")
     compared.add_argument("--tolerance", type=tolerance, default=0.01, help="as a part of 1 (default: %(default)s)")
+    compared.add_argument("--mean", type=tolerance, help="the same for the geometric mean of all (default: not judged)")
     compared.add_argument("--subset", action="store_true", help="only rows that both have, of which there has to be one")
-    compared.set_defaults(handle=lambda args: bench_compare.compare(args.base, args.new, args.tolerance, args.subset))
+    compared.set_defaults(handle=lambda args: bench_compare.compare(args.base, args.new, args.tolerance, args.mean, args.subset))
     checked = commands.add_parser("check", help="is it as a committed file expects?")
     checked.add_argument("expected", help="what 'expect' wrote")
     checked.add_argument("new", help="bench.json of now")

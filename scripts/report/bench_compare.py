@@ -3,6 +3,7 @@
 
 import json
 import shlex
+import statistics
 import sys
 from collections import Counter
 
@@ -36,7 +37,9 @@ def percent(ratio):
     return f"{(ratio - 1) * 100:+.2f} %"
 
 
-def compare(base_path, new_path, tolerance, subset):
+def compare(base_path, new_path, tolerance, mean_tolerance, subset):
+    """Status 1: a figure, or the mean of all, is larger than the tolerance allows. Short programs differ by up to 1 % from
+    one count to the next, the mean does not."""
     base, new = (costs(read_bench(path)) for path in (base_path, new_path))
     common = [key for key in base if key in new]
     changed = sorted(((new[key] / base[key], key) for key in common), reverse=True)
@@ -57,11 +60,15 @@ def compare(base_path, new_path, tolerance, subset):
         problems.append("nothing was compared: no row is in both")
     if worse:
         problems.append(f"more than {tolerance * 100:g} % above base: {len(worse)}, most of all {' '.join(worse[0])}")
+    judged = [new[key] / base[key] for key in common if key[2] != UNJUDGED]
+    mean = statistics.geometric_mean(judged) if judged else 1
+    if mean_tolerance is not None and mean > 1 + mean_tolerance:
+        problems.append(f"geometric mean of new/base {mean:.5f}, more than {mean_tolerance * 100:g} % above 1")
     kinds = Counter(kind for kind, _, mode in common if mode != UNJUDGED)
     less = sum(ratio < 1 for ratio, _ in changed)
     print(f"compared: {', '.join(f'{total} of kind {kind}' for kind, total in kinds.items()) or 'nothing'}; "
           f"{len(changed) - less} more, {less} less than base by more than {tolerance * 100:g} %; "
-          f"{len(missing)} only in base, {sum(key not in base for key in new)} only in new")  # fmt: skip
+          f"{len(missing)} only in base, {sum(key not in base for key in new)} only in new; geometric mean {mean:.5f}")  # fmt: skip
     return tell(problems, "no figure of base is missing or larger" if not subset else "no figure in both is larger")
 
 

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# selftests.sh [all|ci]: runs the kernel's own test suites in virtual machines, in modes stock, patcher and
-# verify, and compares the results with those of stock, test by test. Writes results/selftests.{json,md},
-# or results/selftests-ci.{json,md}. A run that has ended is kept while kernel, module and suite are the
-# same, so that an interrupted selftests.sh resumes. `all` takes hours, `ci` is the part for `make test`.
+# selftests.sh [all|ci|debug]: runs the kernel's own test suites in virtual machines, in modes stock, patcher
+# and verify, and compares the results with those of stock, test by test. Writes results/selftests.{json,md},
+# or results/selftests-{ci,debug}.{json,md}. A run that has ended is kept while kernel, module and suite are the
+# same, so that an interrupted selftests.sh resumes. `all` takes hours, `ci` is the part for `make test`; `debug`
+# has a kernel with sanitizers, for `make trust`.
 #
 # ONLY='<names>': only these runs. MACHINES (2): how many machines run at a time.
 
@@ -17,7 +18,11 @@ results_path() { echo "$TOP/results/selftests/$1"; }
 # without a run in mode stock.
 run_modes() {
 	case $1/$2 in
+	# Blinded, one of its tests fails in mode stock too.
+	debug/test_verifier) echo stock verify ;;
+	debug/*) echo verify ;;
 	*/module | */unload | */loader | ci/test_progs) echo patcher ;;
+	*/static_branch) echo verify ;;
 	all/patches) echo stock ;;
 	all/*) echo stock patcher verify ;;
 	ci/veristat) echo verify ;;
@@ -28,7 +33,7 @@ run_modes() {
 # suites_set PLAN KIND: the suites that have to be built.
 suites_set() {
 	case $1/$2 in
-	ci/vm-lean) echo progs ;;
+	ci/vm-lean | debug/*) echo progs ;;
 	all/vm-lean) echo all ;;
 	*) echo base ;;
 	esac
@@ -65,6 +70,21 @@ ci_runs() {
 	echo "loader vm-lean loader $(loader_path) $(progs_path)"
 	echo "unload vm-lean unload $(loader_path) 40"
 	echo "module vm-lean module $(vm_module_path vm-lean "$OTHER_CONTRACT")/bpf_patcher.ko $OTHER_CONTRACT $(contract_version)"
+	static_branch_runs vm-lean
+}
+
+# What rewrites, with sanitizers.
+debug_runs() {
+	echo "test_progs vm-debug test_progs"
+	echo "veristat vm-debug veristat"
+	echo "test_verifier vm-debug test_verifier"
+	echo "loader vm-debug loader $(loader_path) $(progs_path)"
+	static_branch_runs vm-debug
+}
+
+# The tests of static branches; `make static-branch` has more.
+static_branch_runs() {
+	[[ $SERIES != static-branch ]] || echo "static_branch $1 static_branch $(loader_path) $(progs_path)"
 }
 
 # one PLAN NAME KIND MODE SUITE [ARGUMENT...]: runs a suite in a machine. If its kernel dies in test_progs,
@@ -76,13 +96,14 @@ one() {
 	key=$( (kernel_path "$kind" && kernel_stamp "$kind" && module_stamp && hash_tree "$TOP"/selftests/vm/*.sh "$TOP/selftests/vm/suites/$suite.sh") | short_hash)
 	[[ $name != *.harden2* ]] || env+=(HARDEN=2)
 	[[ $name != *.interpreter* ]] || env+=(JIT=0)
+	[[ $suite != static_branch ]] || env+=(SWITCHES=2000 PROGRAMS=50)
 	if [[ $(cat "$dir/key" 2>/dev/null) != "$key" ]]; then
 		rm -rf "$dir"
 		mkdir -p "$dir"
 		echo "$key" >"$dir/key"
 	fi
 	[[ ! -f $dir/stamp ]] || return 0
-	[[ $plan != ci || $suite != test_progs ]] || without_comments "$TOP/selftests/vm/ci.tests" >"$dir/tests"
+	[[ $plan == all || $suite != test_progs ]] || without_comments "$TOP/selftests/vm/ci.tests" >"$dir/tests"
 	note "$name, mode $mode (log: $dir/log)"
 	: >"$dir/console"
 	heartbeat "$name, mode $mode" "$dir/console" "$start" &
@@ -111,7 +132,7 @@ one() {
 dispatch_step "$@"
 
 plan=${1:-all}
-[[ $plan == all || $plan == ci ]] || die "usage: selftests.sh [all|ci]"
+[[ $plan =~ ^(all|ci|debug)$ ]] || die "usage: selftests.sh [all|ci|debug]"
 [[ $(df -Pm "$TOP" | awk 'NR == 2 { print $4 }') -ge 500 ]] || die "$TOP needs 500 MiB of disk for the results"
 
 lock_cache
@@ -132,7 +153,7 @@ done
 ((${#jobs[@]})) || die "ONLY='$ONLY' names none of the runs: $(printf '%s\n' "${runs[@]}" | cut -d ' ' -f 1 | paste -sd ' ')"
 for kind in "${kinds[@]}"; do
 	run "$TOP/scripts/build/vm-module.sh" "$kind"
-	run "$TOP/scripts/build/vm-module.sh" "$kind" "$OTHER_CONTRACT"
+	[[ $plan == debug ]] || run "$TOP/scripts/build/vm-module.sh" "$kind" "$OTHER_CONTRACT"
 	run "$TOP/scripts/build/vm-selftests.sh" "$kind" "$(suites_set "$plan" "$kind")"
 done
 

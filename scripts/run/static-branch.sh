@@ -3,13 +3,15 @@
 #
 # static-branch.sh: builds a kernel with both series, and runs in each mode what belongs to the second one:
 # its tests in test_progs and test_verifier, and the loader, which switches branches while all CPUs run
-# them. Ends with what a trace point costs, in executed instructions. The kernel and its suites are built
-# from nothing the first time (an hour or two).
+# them. Then what a trace point costs, in executed instructions. Last, programs without static branches: they
+# have to be as on a kernel without the series. Kernels and suites are built from nothing the first time (an
+# hour or two).
 #
-# KINDS     'vm-lean': with vm, the same with lockdep, in one mode and with fewer switches; with vm-interp,
-#           that a program is refused without the JIT. Each is a kernel of its own
-# SWITCHES  while all CPUs run the program; 100000, for vm 2000
-# PROGRAMS  random ones; 200, for vm 50
+# KINDS     'vm-lean identity': with vm, the same with lockdep, in one mode and with fewer switches; with
+#           vm-interp, that a program is refused without the JIT; with vm-debug, the same with KASAN. Each is a
+#           kernel of its own, and identity takes vm-lean without the series too
+# SWITCHES  while all CPUs run the program; 100000, for vm and vm-debug 2000
+# PROGRAMS  random ones; 200, for these 50
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
@@ -43,12 +45,30 @@ cost() {
 	sed -n 's/^@json {"cost"://p' "$dir/log"
 }
 
+# Programs without static branches are the same as without the series, insn by insn, and loading them takes as many
+# instructions.
+identity() {
+	local dir=$results/identity series name
+	rm -rf "$dir"
+	for series in "" "$SERIES"; do
+		name=${series:-first}
+		mkdir -p "$dir/$name"
+		run env SERIES="$series" MODE=stock VM_RESULTS="$dir/$name" VM_SUITES="" \
+			CMD="'$loader' dump --progs '$progs' >'$dir/$name/dump'" \
+			"$TOP/scripts/run/vm.sh" vm-lean </dev/null >"$dir/$name/console" 2>&1 || status=1
+		run env SERIES="$series" "$TOP/scripts/run/bench.sh" short >"$dir/$name/bench" || status=1
+		cp "$TOP/results/bench-short/bench.json" "$dir/$name/"
+	done
+	run "$TOP/scripts/setup/inroot.sh" python3 "$TOP/scripts/report/loader_report.py" compare "$dir"/{first,"$SERIES"}/dump || status=1
+	run python3 "$TOP/scripts/report/bench.py" compare --mean 0.001 "$dir"/{first,"$SERIES"}/bench.json || status=1
+}
+
 lock_cache
 run "$TOP/scripts/build/loader.sh"
 run "$TOP/scripts/build/progs.sh"
 pin_source_key
 loader=$(loader_path) progs=$(progs_path)
-for kind in ${KINDS:-vm-lean}; do
+for kind in ${KINDS:-vm-lean identity}; do
 	case $kind in
 	vm-lean)
 		for mode in stock patcher verify; do
@@ -56,9 +76,10 @@ for kind in ${KINDS:-vm-lean}; do
 		done
 		cost
 		;;
-	vm) suite "$kind" patcher "SWITCHES=${SWITCHES:-2000}" "PROGRAMS=${PROGRAMS:-50}" ;;
+	vm | vm-debug) suite "$kind" verify "SWITCHES=${SWITCHES:-2000}" "PROGRAMS=${PROGRAMS:-50}" ;;
 	vm-interp) suite "$kind" patcher REFUSAL=1 ;;
-	*) die "KINDS has '$kind'; there are vm-lean, vm and vm-interp" ;;
+	identity) identity ;;
+	*) die "KINDS has '$kind'; there are vm-lean, identity, vm, vm-debug and vm-interp" ;;
 	esac
 done
 exit "$status"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# vm.sh [KIND]: boots a virtual machine with the kernel KIND (vm, vm-lean, vm-interp) and the module, and
+# vm.sh [KIND]: boots a virtual machine with the kernel KIND (vm, vm-lean, vm-debug, vm-interp) and the module, and
 # gives a shell in it. With CMD='...' it runs that instead. The status is the command's, 124 on a timeout,
 # 125 if the machine did not get that far.
 #
@@ -22,7 +22,7 @@ source "$(dirname "$0")/../lib/paths.sh"
 kind=${1:-vm} mode=${MODE:-patcher} suites=${VM_SUITES-base} cmd=${CMD:-}
 results=$(realpath -m "${VM_RESULTS:-$TOP/results/vm}")
 log=$results/kernel.log stats=$results/stats
-[[ $kind =~ ^vm(-lean|-interp)?$ ]] || die "there is no kernel '$kind'; there are vm, vm-lean and vm-interp"
+[[ $kind =~ ^vm(-lean|-debug|-interp)?$ ]] || die "there is no kernel '$kind'; there are vm, vm-lean, vm-debug and vm-interp"
 [[ $mode =~ ^(stock|patcher|verify|none)$ ]] || die "MODE=$mode is none of patcher, stock, verify and none"
 [[ ${ACCEL:-kvm} =~ ^(kvm|tcg)$ ]] || die "ACCEL=$ACCEL is neither kvm nor tcg"
 [[ ${VM_ICOUNT:-1} == 1 ]] || die "VM_ICOUNT=$VM_ICOUNT is not 1"
@@ -64,6 +64,8 @@ boot() {
 		cpu=max,la57=off
 		append+=" watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 workqueue.watchdog_thresh=300"
 	fi
+	# Stack traces for kmemleak and SLUB are what takes most of the time; KASAN takes those of its reports itself.
+	[[ $kind != vm-debug ]] || append+=" kmemleak=off slab_debug=FZP"
 	[[ -z ${VM_ICOUNT:-} ]] || count=(-icount "shift=0,sleep=off")
 	append+=" ${VM_APPEND:-} init=/bin/bash -- -c \"mount -t 9p -o trans=virtio,version=9p2000.L,ro checkout /mnt && exec bash /mnt/selftests/vm/init.sh\""
 	local command=(qemu-system-x86_64 -accel "$how" "${count[@]}" -cpu "$cpu" -smp "${VM_CPUS:-2}" -m "${VM_MEM:-4G}" -kernel "$image" -append "$append"

@@ -282,6 +282,11 @@ class Compare(Files):
         self.assertRegex(said, r"(?m)^program  o3/p  patcher +50 +51 +1\.0200 +\+2\.00 %$")
         self.assertEqual(self.compare(slower, "--tolerance", "0.03")[0], 0)
 
+    def test_mean(self):
+        slower = {"programs.jsonl": lines(PROGRAMS[:2] + [program(3, 100, 51), PROGRAMS[3]])}
+        for mean, status in ("0.001", 1), ("0.01", 0):
+            self.assertEqual(self.compare(slower, "--tolerance", "0.03", "--mean", mean)[0], status, mean)
+
     def test_each_kind(self):
         dear = json.loads(json.dumps(ENGINE))
         dear["rows"][1]["total"] = 5.2
