@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The parts of `make trust` that are short, in the kernel that the other checks have: each of the last allocations
-# of the loads of some programs fails, in all modes; programs at the edge; programs of ordinary users. Leaks are for `make trust`,
-# as this kernel has no kmemleak.
+# of the loads of some programs fails, in all modes; programs at the edge; programs of ordinary users; for how long a
+# session holds the CPU. Leaks are for `make trust`, as this kernel has no kmemleak.
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"
@@ -21,5 +21,7 @@ part faults --count 12 --most 40 --no-leaks
 (($(json_number trust-short-faults of_users) > 0)) || die "no program of an ordinary user was among them"
 part edges
 part unprivileged --count 300
+part resched --short
 echo "$(json_number trust-short-faults failures) allocations failed, $(json_number trust-short-edges fit) programs just fit," \
-	"$(json_number trust-short-unprivileged guards) guards in place"
+	"$(json_number trust-short-unprivileged guards) guards in place, the CPU held for" \
+	"$(json_number trust-short-resched session_us) us at most"

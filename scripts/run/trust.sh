@@ -4,7 +4,7 @@
 #
 # trust.sh: what happens when something goes wrong (Documentation/trust.md). Each part ends with a line of the
 # table. ONLY='<names>' runs these parts alone; FAULTS, RANDOM_PROGRAMS, KILLS, UNPRIVILEGED say how many programs or
-# loads, SESSIONS how many random ones of KUnit, SOAK how many seconds, TIME how many of the fuzzer.
+# loads, RESCHED how often each program is loaded, SESSIONS how many random ones of KUnit, SOAK how many seconds, TIME how many of the fuzzer.
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"
@@ -111,6 +111,18 @@ part_unprivileged() {
 		"$(json_number trust-unprivileged all_stock_us) and $(json_number trust-unprivileged all_patcher_us)"
 }
 
+# Under PREEMPT_NONE too.
+part_resched() {
+	local kind rounds=${RESCHED:-5} said=()
+	boot_prepare um um-none
+	for kind in um um-none; do
+		watched "$kind" "trust-resched-$kind" trust resched --rounds "$rounds"
+		said+=("$(json_number "trust-resched-$kind" session_us) us in a session, $(json_number "trust-resched-$kind" patcher_us)"
+		"in its load, $(json_number "trust-resched-$kind" stock_us) in stock's")
+	done
+	echo "no rescheduling for at most ${said[*]:0:2}; with PREEMPT_NONE, ${said[*]:2}"
+}
+
 part_soak() {
 	local seconds=${SOAK:-3600}
 	boot_prepare um-fault
@@ -204,7 +216,7 @@ if [[ ${1:-} == --part ]]; then
 	exit
 fi
 
-parts=(no_panic hostile edges unprivileged groups faults kills host sanitizers planted soak)
+parts=(no_panic hostile edges unprivileged resched groups faults kills host sanitizers planted soak)
 lock_cache
 mkdir -p "$TOP/results/trust"
 table=() failed=0

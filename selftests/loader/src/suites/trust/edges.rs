@@ -68,6 +68,11 @@ fn outside(name: &str, errno: i32, insns: Vec<Insn>) -> Edge {
 }
 
 /// `len` insns: the first one, and `edits` in front of the end, grow.
+/// `len` insns, of which `edits + 1` grow.
+pub fn few(name: &str, len: usize, edits: usize) -> Spec {
+    within(name, long(len, edits)).spec
+}
+
 fn long(len: usize, edits: usize) -> Vec<Insn> {
     let mut insns = vec![GROWS];
     insns.resize(len - edits - 1, mov(0, 0));
