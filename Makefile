@@ -20,8 +20,8 @@
 #   BASE=<bench.json>          for `make bench-compare`
 #   SERIES=static-branch       for `make vm`: a kernel with that series too
 #   KINDS='<kind>...'          for `make static-branch`: 'vm-lean identity' if not set; vm for lockdep, vm-debug for KASAN, vm-interp for what is refused without the JIT
-#   ONLY='<part>...'           for `make trust`: only these of no-panic, hostile, edges, unprivileged, groups, faults, kills, host,
-#                              sanitizers, planted, soak
+#   ONLY='<part>...'           for `make trust`: only these of no-panic, hostile, edges, unprivileged, resched, groups, faults, kills,
+#                              host, sanitizers, suites, planted, soak
 FULL ?=
 INITRD ?=
 ARGS ?=

@@ -19,8 +19,10 @@ use super::{
             Failure, //
         },
         reference::REACH,
-        relax::relax, //
+        relax::relax,
+        AT_ONCE, //
     },
+    resched::resched,
     stats::{
         elapsed_ns,
         STATS, //
@@ -197,22 +199,37 @@ pub(crate) fn apply(
     Ok(result?)
 }
 
+/// Most insns of a program that is changed in one go: in so few the CPU is not held for long.
+const SHORT: u32 = 1 << 12;
+
 fn change(view: &mut View, layout: &Layout<'_>, room: u32) -> Result {
     let log = layout.log();
+    let is_long = layout.old_len().max(layout.new_len()) > SHORT;
+    let mut pause = || {
+        if is_long {
+            resched();
+        }
+    };
 
     // Allocate. The program comes last: it may move, which is no change only if nothing fails
     // afterwards.
+    pause();
     let may_move = view.grow_aux(layout.new_len());
     let mut new_aux = match view.is_verified() {
         true => NewAux::new(view.has_slots(), view.added_aux(), layout, may_move)?,
         false => NewAux::Stay,
     };
+    pause();
     let mut allocated = log.bytes() + layout.bytes() + new_aux.bytes();
     allocated += view.reserve(layout.new_len().max(room))?;
+    pause();
 
     // Change: nothing fails from here on.
-    for edit in log.edits().iter().filter(|e| e.removes()) {
-        view.clear_aux(edit.idx, edit.end() - edit.idx);
+    for edits in log.edits().chunks(AT_ONCE) {
+        for edit in edits.iter().filter(|e| e.removes()) {
+            view.clear_aux(edit.idx, edit.end() - edit.idx);
+        }
+        pause();
     }
     let zero_extends = view.zero_extends();
     let aux_room = match new_aux {
@@ -220,7 +237,8 @@ fn change(view: &mut View, layout: &Layout<'_>, room: u32) -> Result {
         _ => 0,
     };
     let program = view.program(layout.new_len(), aux_room);
-    let outcome = program.rewrite(layout, &mut new_aux, &zero_extends);
+    let outcome = program.rewrite(layout, &mut new_aux, &zero_extends, &mut pause);
+    pause();
 
     STATS.edits.add(log.edits().len() as u64);
     STATS.insns_in.add(layout.old_len().into());

@@ -25,6 +25,7 @@ mod engine;
 mod entry;
 mod linearize;
 mod mode;
+mod resched;
 mod session;
 mod spare;
 mod stats;

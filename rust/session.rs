@@ -15,6 +15,7 @@ use super::{
         reach::Failure, //
     },
     linearize::linearize,
+    resched::resched,
     spare,
     stats::{
         elapsed_ns,
@@ -100,6 +101,8 @@ impl Session {
         STATS.record_calls.add(session.calls);
         STATS.record_ns.add(session.record_ns);
         spare::put(session);
+        // What comes next is the pass's own time.
+        resched();
     }
 
     /// Returns the bytes of memory that the next session may use.

@@ -75,13 +75,14 @@ impl Aux<'_> {
     }
 
     /// Lets each insn of the new program `insns` have its entry: in place, or in `new`.
-    /// `zero_extends` tells whether an insn defines a 32-bit subregister.
+    /// `zero_extends` tells whether an insn defines a 32-bit subregister. `pause` is called now and then.
     pub(crate) fn rewrite(
         &mut self,
         new: &mut NewAux,
         insns: &[Insn],
         layout: &Layout<'_>,
         zero_extends: &impl Fn(&Insn) -> bool,
+        pause: &mut dyn FnMut(),
     ) {
         match new {
             NewAux::Stay => self.replace(insns, layout, zero_extends),
@@ -96,7 +97,7 @@ impl Aux<'_> {
                     added: added.as_deref_mut().unwrap_or(self.added),
                     zero_extends,
                 }
-                .fill(slots, insns, layout)
+                .fill(slots, insns, layout, pause)
             }
         }
     }
@@ -162,7 +163,7 @@ impl Aux<'_> {
 /// ```ignore
 /// let mut new = NewAux::new(aux.slots.is_some(), aux.added, &layout, false)?;
 /// // Nothing fails from here on.
-/// aux.rewrite(&mut new, &insns, &layout, &|insn| insn_def32(insn));
+/// aux.rewrite(&mut new, &insns, &layout, &|insn| insn_def32(insn), &mut || {});
 /// ```
 pub(crate) enum NewAux {
     /// No insn moves: each is edited in its place.

@@ -94,6 +94,9 @@ use aux::{
 use layout::Layout;
 use positions::Positions;
 
+/// Number of edits, or of insns that they make, after which others may run, in what takes longest.
+pub(crate) const AT_ONCE: usize = 1 << 14;
+
 /// A program and all that has insn indices into it.
 pub(crate) struct Program<'a> {
     /// Room for the longer of the old and the new program.
@@ -129,6 +132,9 @@ impl Program<'_> {
     /// allocated for this program and layout. `zero_extends` tells whether an insn defines a 32-bit
     /// subregister, which is zero-extended then.
     ///
+    /// `pause` is called between any two things that take long, for others to run. Nobody else may look
+    /// at the program meanwhile.
+    ///
     /// # Panics
     ///
     /// If an array is shorter than it has to be, or has an index that the old program does not
@@ -138,6 +144,7 @@ impl Program<'_> {
         layout: &Layout<'_>,
         new_aux: &mut NewAux,
         zero_extends: &impl Fn(&Insn) -> bool,
+        pause: &mut dyn FnMut(),
     ) -> Outcome {
         let insns = self.insns;
         let mut outcome = Outcome {
@@ -147,13 +154,18 @@ impl Program<'_> {
             func_info: 0,
             bytes_moved: insns::written(layout) * size_of::<Insn>() as u64,
         };
-        insns::rewrite(insns, layout);
+        insns::rewrite(insns, layout, pause);
+        pause();
         if let Some(mut verified) = self.verified {
-            verified.aux.rewrite(new_aux, insns, layout, zero_extends);
+            verified
+                .aux
+                .rewrite(new_aux, insns, layout, zero_extends, pause);
+            pause();
             outcome.bytes_moved += new_aux.written(layout);
             if layout.moves() {
                 linfo::rewrite_idx(verified.subprogs, self.linfo, layout);
                 positions::rewrite(verified.positions, layout);
+                pause();
             }
             let left = subprog::rewrite(
                 verified.subprogs,

@@ -15,7 +15,8 @@ use super::{
         ZEXT, //
     },
     layout::Layout,
-    reference::refers_to_subprog, //
+    reference::refers_to_subprog,
+    AT_ONCE, //
 };
 use core::ops::Range;
 
@@ -32,9 +33,20 @@ pub(super) struct Filler<'a, F> {
 }
 
 impl<F: Fn(&Insn) -> bool> Filler<'_, F> {
-    pub(super) fn fill(&mut self, slots: &mut [u32], insns: &[Insn], layout: &Layout<'_>) {
+    pub(super) fn fill(
+        &mut self,
+        slots: &mut [u32],
+        insns: &[Insn],
+        layout: &Layout<'_>,
+        pause: &mut dyn FnMut(),
+    ) {
         let (mut old, mut new) = (0, 0);
+        let mut pause_at = AT_ONCE;
         for group in layout.log().groups() {
+            if new >= pause_at {
+                pause_at = new.saturating_add(AT_ONCE);
+                pause();
+            }
             let idx = group.idx();
             if old < idx {
                 let kept = self.keep(old..idx, &mut slots[new..]);

@@ -19,6 +19,7 @@ configure() {
 	kind=$1 source=$2 build=$3
 	mapfile -t fragments < <(config_fragments "$kind")
 	mkdir -p "$build"
+	[[ $kind != um-none ]] || cat "$source/Kconfig" "$TOP/configs/none.Kconfig" >"$build/Kconfig.none"
 	! grep -qx CONFIG_BPF_PATCHER=y "${fragments[@]}" || copy_module "$source/kernel/bpf/patcher"
 	if [[ $kind == vm* ]]; then
 		# As the CI does it: its files on an empty one.
@@ -56,11 +57,11 @@ dispatch_step "$@"
 kind=${1:-um}
 case $kind in
 um) variant=patched name="patched kernel" ;;
-um-fault | um-debug) variant=patched name="patched kernel (${kind#um-})" ;;
+um-fault | um-debug | um-none) variant=patched name="patched kernel (${kind#um-})" ;;
 um-stock) variant=stock name="unpatched kernel" ;;
 um-no-net | um-no-syscall) variant=patched name="objects of the series (${kind#um-})" ;;
 vm | vm-lean | vm-debug | vm-interp) variant=patched name="virtual machine's kernel ($kind)" ;;
-*) die "usage: kernel.sh um|um-fault|um-debug|um-stock|um-no-net|um-no-syscall|vm|vm-lean|vm-debug|vm-interp" ;;
+*) die "usage: kernel.sh um|um-fault|um-debug|um-none|um-stock|um-no-net|um-no-syscall|vm|vm-lean|vm-debug|vm-interp" ;;
 esac
 
 lock_cache

@@ -99,12 +99,12 @@ kernel_version() {
 # The kinds are um, patched User-mode Linux; um-stock, the same unpatched; vm, the patched kernel as the
 # kernel's BPF CI has it; vm-lean, vm without debugging; and vm-interp, vm-lean with the interpreter. Of
 # um-no-net and um-no-syscall only the objects that the series touches are compiled. um-fault is um with
-# allocations that fail, um-debug with sanitizers and debugging; so is vm-debug.
+# allocations that fail, um-debug with sanitizers and debugging, as vm-debug, um-none with PREEMPT_NONE.
 config_fragments() {
 	case $1 in
 	um-stock) printf '%s\n' "$TOP"/configs/{uml,stock}.config ;;
 	um) printf '%s\n' "$TOP"/configs/{uml,patcher}.config ;;
-	um-fault | um-debug) printf '%s\n' "$TOP"/configs/{uml,patcher,"${1#um-}"}.config ;;
+	um-fault | um-debug | um-none) printf '%s\n' "$TOP"/configs/{uml,patcher,"${1#um-}"}.config ;;
 	um-no-*) echo "$TOP/configs/${1#um-}.config" ;;
 	vm) echo "$TOP/selftests/vm/vm.config" ;;
 	vm-lean) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean}.config ;;
@@ -116,6 +116,8 @@ config_fragments() {
 # kernel_make_args KIND: one a line.
 kernel_make_args() {
 	if [[ $1 == vm* ]]; then printf '%s\n' "${VM_MAKE_ARGS[@]}"; else printf '%s\n' "${KERNEL_MAKE_ARGS[@]}"; fi
+	# kernel.sh puts it into the build directory.
+	[[ $1 != um-none ]] || echo KBUILD_KCONFIG=Kconfig.none
 }
 
 # kernel_path KIND: the build directory.
@@ -133,7 +135,7 @@ kernel_path() {
 kernel_stamp() {
 	case $1 in
 	um-stock) echo stock ;;
-	um | um-fault | um-debug) echo "$(series_stamp) $(module_stamp)" ;;
+	um | um-fault | um-debug | um-none) echo "$(series_stamp) $(module_stamp)" ;;
 	# The module is built outside of it, or not at all.
 	vm* | um-no-*) series_stamp ;;
 	esac

@@ -4,7 +4,8 @@
 #
 # trust.sh: what happens when something goes wrong (Documentation/trust.md). Each part ends with a line of the
 # table. ONLY='<names>' runs these parts alone; FAULTS, RANDOM_PROGRAMS, KILLS, UNPRIVILEGED say how many programs or
-# loads, SESSIONS how many random ones of KUnit, SOAK how many seconds, TIME how many of the fuzzer.
+# loads, RESCHED how often each program is loaded, SESSIONS how many random ones of KUnit, SOAK how many seconds,
+# TIME how many of the fuzzer.
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"
@@ -65,7 +66,7 @@ part_faults() {
 part_sanitizers() {
 	local count=${RANDOM_PROGRAMS:-20000} said
 	boot_prepare um-debug
-	said=$(KUNIT_KIND=um-debug KUNIT_APPEND=$QUICK SESSIONS=${SESSIONS:-20000} UML_TIMEOUT=7200 run "$TOP/scripts/run/kunit.sh" |
+	said=$(KUNIT_KIND=um-debug KUNIT_APPEND=$QUICK UML_TIMEOUT=7200 run "$TOP/scripts/run/kunit.sh" |
 		tee /dev/stderr | tail -n 1)
 	WATCH+=" $QUICK"
 	clean "$TOP/results/kunit.log" || die "KUnit: the kernel has something to say; log: $TOP/results/kunit.log"
@@ -74,6 +75,9 @@ part_sanitizers() {
 	echo "$said; $(json_number trust-identity good) programs identical, $count random ones in" \
 		"$(json_number trust-random verify_sessions) sessions as with stock: no report"
 }
+
+# With the JIT, locks and the kernel's own test suites, which find what these have: with both series, as in `make test`.
+part_suites() { SERIES=$ALL_SERIES run "$TOP/scripts/run/selftests.sh" debug; }
 
 # Properties are tested on so many cases each.
 part_host() { PROPTEST_CASES=${PROPTEST_CASES:-20000} run "$TOP/scripts/run/asan.sh"; }
@@ -109,6 +113,18 @@ part_unprivileged() {
 		"speculation at the same places; the longest takes $(json_number trust-unprivileged longest_stock_us) us in" \
 		"stock, $(json_number trust-unprivileged longest_patcher_us) in patcher, all others" \
 		"$(json_number trust-unprivileged all_stock_us) and $(json_number trust-unprivileged all_patcher_us)"
+}
+
+# Under PREEMPT_NONE too.
+part_resched() {
+	local kind rounds=${RESCHED:-5} said=()
+	boot_prepare um um-none
+	for kind in um um-none; do
+		watched "$kind" "trust-resched-$kind" trust resched --rounds "$rounds"
+		said+=("$(json_number "trust-resched-$kind" session_us) us in a session, $(json_number "trust-resched-$kind" patcher_us)"
+		"in its load, $(json_number "trust-resched-$kind" stock_us) in stock's")
+	done
+	echo "no rescheduling for at most ${said[*]:0:2}; with PREEMPT_NONE, ${said[*]:2}"
 }
 
 part_soak() {
@@ -204,7 +220,7 @@ if [[ ${1:-} == --part ]]; then
 	exit
 fi
 
-parts=(no_panic hostile edges unprivileged groups faults kills host sanitizers planted soak)
+parts=(no_panic hostile edges unprivileged resched groups faults kills host sanitizers suites planted soak)
 lock_cache
 mkdir -p "$TOP/results/trust"
 table=() failed=0

@@ -328,7 +328,7 @@ impl Case {
             }),
         };
         let zero_extends = |insn: &Insn| reference::class(insn) == bindings::BPF_ALU;
-        let outcome = program.rewrite(&layout, &mut new_aux, &zero_extends);
+        let outcome = program.rewrite(&layout, &mut new_aux, &zero_extends, &mut || {});
 
         self.insns.truncate(new_len);
         match new_aux {

@@ -4,8 +4,15 @@
 
 use super::harness::*;
 use crate::engine::{
+    abi,
+    aux::{
+        Aux,
+        NewAux, //
+    },
+    insns,
     layout::Layout,
-    log::Log, //
+    log::Log,
+    AT_ONCE, //
 };
 use kernel::prelude::*;
 
@@ -111,6 +118,35 @@ mod tests {
     }
 
     /// Every way to keep, replace, prepend to or remove each of four insns, against a plain model.
+    #[test]
+    fn others_may_run_now_and_then() -> Result {
+        const EDITS: usize = 3 * AT_ONCE;
+        let mut log = Log::new(EDITS as u32);
+        for idx in 0..EDITS as u32 {
+            replace(&mut log, idx, &[mov(1), mov(2)])?;
+        }
+        let layout = Layout::new(&log)?;
+        let mut program = abi::zeroed(2 * EDITS)?;
+        let mut pauses = 0;
+        insns::rewrite(&mut program, &layout, &mut || pauses += 1);
+        assert_eq!(pauses, 3);
+
+        let mut entries = abi::zeroed(EDITS)?;
+        let mut new_aux = NewAux::new(false, &[], &layout, false)?;
+        let mut aux = Aux {
+            entries: &mut entries,
+            added: &mut [],
+            slots: None,
+        };
+        let mut pauses = 0;
+        aux.rewrite(&mut new_aux, &program, &layout, &|_| false, &mut || {
+            pauses += 1
+        });
+        // Not at the start, nor behind the last one.
+        assert_eq!(pauses, 5);
+        Ok(())
+    }
+
     #[test]
     fn every_combination_of_four() -> Result {
         for mask in 0..4u32.pow(4) {

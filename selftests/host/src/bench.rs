@@ -89,15 +89,16 @@ fn step_check(insns: &[Insn], layout: &Layout<'_>) {
 
 #[inline(never)]
 fn step_insns(insns: &mut [Insn], layout: &Layout<'_>) {
-    insns::rewrite(insns, layout);
+    insns::rewrite(insns, layout, &mut || {});
 }
 
 #[inline(never)]
 fn step_aux(aux: &mut Aux<'_>, new: &mut NewAux, insns: &[Insn], layout: &Layout<'_>) {
-    aux.rewrite(new, insns, layout, &|insn| {
+    let zero_extends = |insn: &Insn| {
         // As an insn of this program: a load of 32 bits.
         u32::from(insn.code & 0x18) != bindings::BPF_DW
-    });
+    };
+    aux.rewrite(new, insns, layout, &zero_extends, &mut || {});
 }
 
 #[inline(never)]

@@ -148,7 +148,7 @@ impl Host {
             linfo: &mut self.linfo,
             verified: self.verified.as_mut().map(Parts::slices),
         };
-        let outcome = program.rewrite(layout, &mut new_aux, &self.zero_extends);
+        let outcome = program.rewrite(layout, &mut new_aux, &self.zero_extends, &mut || {});
         if let Some(parts) = &mut self.verified {
             parts.take(new_aux, layout);
         }

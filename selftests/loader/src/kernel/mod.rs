@@ -7,6 +7,7 @@ pub mod far_jumps;
 pub mod fault;
 pub mod init;
 pub mod jit;
+pub mod lateness;
 pub mod mode;
 pub mod stats;
 pub mod sysctl;

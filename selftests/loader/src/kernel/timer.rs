@@ -16,6 +16,31 @@ pub fn now() -> Duration {
     Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
 }
 
+/// Sleeps until it is `due` on that clock.
+///
+/// # Errors
+///
+/// A signal has come.
+pub fn sleep_until(due: Duration) -> io::Result<()> {
+    let due = libc::timespec {
+        tv_sec: due.as_secs() as libc::time_t,
+        tv_nsec: due.subsec_nanos().into(),
+    };
+    // SAFETY: `due` is valid; what is left is not asked for.
+    let errno = unsafe {
+        libc::clock_nanosleep(
+            libc::CLOCK_MONOTONIC,
+            libc::TIMER_ABSTIME,
+            &due,
+            std::ptr::null_mut(),
+        )
+    };
+    match errno {
+        0 => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
 /// Starts the timer, or stops it if `after` is 0.
 ///
 /// # Errors

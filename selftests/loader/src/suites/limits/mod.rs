@@ -46,9 +46,9 @@ fn nops_in_front() -> Spec {
     filter("nops_in_front", insns)
 }
 
-/// As many insns as `of` has, and nothing to rewrite.
-fn twin(of: &Spec) -> Spec {
-    let mut insns = vec![mov(0, 0); of.insns.len() - 1];
+/// `len` insns, and nothing to rewrite.
+pub fn twin(len: usize) -> Spec {
+    let mut insns = vec![mov(0, 0); len - 1];
     insns.push(exit());
     filter("twin", insns)
 }
@@ -74,7 +74,7 @@ fn verdict(right: bool) -> &'static str {
 fn quick(switch: &mut Switch) -> io::Result<bool> {
     let mut good = true;
     for spec in [nops(2 * PAIRS), nops_in_front()] {
-        let other = twin(&spec);
+        let other = twin(spec.insns.len());
         let best = |spec| {
             let times = (0..5).map(|_| bpf::load(spec).map(|(_, took)| took));
             times

@@ -67,6 +67,11 @@ fn outside(name: &str, errno: i32, insns: Vec<Insn>) -> Edge {
     }
 }
 
+/// A program of `len` insns, of which `edits + 1` grow.
+pub fn few(name: &str, len: usize, edits: usize) -> Spec {
+    within(name, long(len, edits)).spec
+}
+
 /// `len` insns: the first one, and `edits` in front of the end, grow.
 fn long(len: usize, edits: usize) -> Vec<Insn> {
     let mut insns = vec![GROWS];

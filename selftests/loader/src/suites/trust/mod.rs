@@ -9,6 +9,7 @@ mod groups;
 mod kills;
 mod leaks;
 mod programs;
+mod resched;
 mod soak;
 mod unprivileged;
 
@@ -37,6 +38,8 @@ enum Trust {
     Edges,
     /// Loads programs as an ordinary user: what guards against speculation is in place
     Unprivileged(unprivileged::UnprivilegedArgs),
+    /// Loads long programs: the kernel reschedules as often as for their twins without rewriting
+    Resched(resched::ReschedArgs),
     /// Loads the same programs over and over: memory stays flat
     Soak(soak::SoakArgs),
 }
@@ -54,6 +57,7 @@ pub fn run(args: &TrustArgs) -> io::Result<bool> {
         Trust::Bystander(args) => groups::bystander(args),
         Trust::Edges => edges::run(),
         Trust::Unprivileged(args) => unprivileged::run(args),
+        Trust::Resched(args) => resched::run(args),
         Trust::Soak(args) => soak::run(args),
     }
 }
