@@ -46,7 +46,7 @@ RUN := @setpriv --pdeathsig TERM --
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@sed -n '/^# Variables/,/^[^#]/ s/^#   /  /p' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: run
@@ -111,6 +111,10 @@ selftests: ## the kernel's own test suites in every mode, in virtual machines, c
 .PHONY: static-branch
 static-branch: ## build a kernel with the series of static branches too, and run what belongs to it (an hour or two)
 	$(RUN) scripts/run/static-branch.sh
+
+.PHONY: static-branch-arm64
+static-branch-arm64: ## the selftest of that series on an emulated arm64 machine, with a small kernel of its own
+	$(RUN) scripts/run/static-branch-arm64.sh
 
 .PHONY: where
 where: ## the cached artefacts, `name path` a line, - for what is not there

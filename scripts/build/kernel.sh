@@ -21,15 +21,20 @@ configure() {
 	mkdir -p "$build"
 	[[ $kind != um-none ]] || cat "$source/Kconfig" "$TOP/configs/none.Kconfig" >"$build/Kconfig.none"
 	! grep -qx CONFIG_BPF_PATCHER=y "${fragments[@]}" || copy_module "$source/kernel/bpf/patcher"
-	if [[ $kind == vm* ]]; then
-		# As the CI does it: its files on an empty one.
-		base=("$source"/tools/testing/selftests/bpf/config{,.vm,.x86_64})
-		: >"$build/.config"
+	if [[ $kind == arm64 ]]; then
+		# Only what our part says.
+		kmake "KCONFIG_ALLCONFIG=${fragments[0]}" allnoconfig
 	else
-		kmake defconfig
+		if [[ $kind == vm* ]]; then
+			# As the CI does it: its files on an empty one.
+			base=("$source"/tools/testing/selftests/bpf/config{,.vm,.x86_64})
+			: >"$build/.config"
+		else
+			kmake defconfig
+		fi
+		(cd "$build" && run "$TOP/scripts/setup/inroot.sh" "$source/scripts/kconfig/merge_config.sh" -m .config "${base[@]}" "${fragments[@]}")
+		kmake olddefconfig
 	fi
-	(cd "$build" && run "$TOP/scripts/setup/inroot.sh" "$source/scripts/kconfig/merge_config.sh" -m .config "${base[@]}" "${fragments[@]}")
-	kmake olddefconfig
 	# Kconfig drops silently what it cannot satisfy. Of two fragments the later one counts.
 	while read -r line; do
 		case $line in
@@ -49,6 +54,8 @@ compile() {
 	case $kind in
 	# With it come the bindings.
 	um-no-*) kmake -j"$JOBS" prepare && kmake -j"$JOBS" kernel/bpf/ ;;
+	# The headers are for its init.
+	arm64) kmake -j"$JOBS" Image headers ;;
 	*) kmake -j"$JOBS" ;;
 	esac
 }
@@ -61,7 +68,8 @@ um-fault | um-debug | um-none) variant=patched name="patched kernel (${kind#um-}
 um-stock) variant=stock name="unpatched kernel" ;;
 um-no-net | um-no-syscall) variant=patched name="objects of the series (${kind#um-})" ;;
 vm | vm-lean | vm-debug | vm-interp) variant=patched name="virtual machine's kernel ($kind)" ;;
-*) die "usage: kernel.sh um|um-fault|um-debug|um-none|um-stock|um-no-net|um-no-syscall|vm|vm-lean|vm-debug|vm-interp" ;;
+arm64) variant=patched name="kernel for arm64" ;;
+*) die "usage: kernel.sh um|um-fault|um-debug|um-none|um-stock|um-no-net|um-no-syscall|vm|vm-lean|vm-debug|vm-interp|arm64" ;;
 esac
 
 lock_cache

@@ -22,6 +22,7 @@ KERNEL_MAKE_ARGS=(ARCH=um LLVM=-22 KBUILD_BUILD_USER=bpf-patcher KBUILD_BUILD_HO
 	KBUILD_BUILD_VERSION=1 "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970")
 # The virtual machine's kernels.
 VM_MAKE_ARGS=(ARCH=x86_64 "${KERNEL_MAKE_ARGS[@]:1}")
+ARM64_MAKE_ARGS=(ARCH=arm64 "${KERNEL_MAKE_ARGS[@]:1}")
 
 toolroot_path() {
 	echo "$CACHE/toolroot-$(cat "$TOP/configs/toolroot.packages" "$TOP"/scripts/{setup/mkroot,setup/mkroot-hook,lib/debian}.sh | short_hash)"
@@ -99,7 +100,8 @@ kernel_version() {
 # The kinds are um, patched User-mode Linux; um-stock, the same unpatched; vm, the patched kernel as the
 # kernel's BPF CI has it; vm-lean, vm without debugging; and vm-interp, vm-lean with the interpreter. Of
 # um-no-net and um-no-syscall only the objects that the series touches are compiled. um-fault is um with
-# allocations that fail, um-debug with sanitizers and debugging, as vm-debug, um-none with PREEMPT_NONE.
+# allocations that fail, um-debug with sanitizers and debugging, as vm-debug, um-none with PREEMPT_NONE. arm64 is a
+# small kernel for that machine.
 config_fragments() {
 	case $1 in
 	um-stock) printf '%s\n' "$TOP"/configs/{uml,stock}.config ;;
@@ -110,12 +112,17 @@ config_fragments() {
 	vm-lean) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean}.config ;;
 	vm-debug) printf '%s\n' "$TOP"/{selftests/vm/vm{,-lean},configs/debug}.config ;;
 	vm-interp) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean,-interp}.config ;;
+	arm64) echo "$TOP/selftests/arm64/arm64.config" ;;
 	esac
 }
 
 # kernel_make_args KIND: one a line.
 kernel_make_args() {
-	if [[ $1 == vm* ]]; then printf '%s\n' "${VM_MAKE_ARGS[@]}"; else printf '%s\n' "${KERNEL_MAKE_ARGS[@]}"; fi
+	case $1 in
+	vm*) printf '%s\n' "${VM_MAKE_ARGS[@]}" ;;
+	arm64) printf '%s\n' "${ARM64_MAKE_ARGS[@]}" ;;
+	*) printf '%s\n' "${KERNEL_MAKE_ARGS[@]}" ;;
+	esac
 	# kernel.sh puts it into the build directory.
 	[[ $1 != um-none ]] || echo KBUILD_KCONFIG=Kconfig.none
 }
@@ -137,7 +144,7 @@ kernel_stamp() {
 	um-stock) echo stock ;;
 	um | um-fault | um-debug | um-none) echo "$(series_stamp) $(module_stamp)" ;;
 	# The module is built outside of it, or not at all.
-	vm* | um-no-*) series_stamp ;;
+	vm* | um-no-* | arm64) series_stamp ;;
 	esac
 }
 

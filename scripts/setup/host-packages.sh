@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# host-packages.sh [vm]: checks the host, and installs what is missing on it; with vm, also what a
-# virtual machine needs. Everything else comes with the tool root.
+# host-packages.sh [vm|arm64]: checks the host, and installs what is missing on it; with vm or arm64, also
+# what that virtual machine needs. Everything else comes with the tool root.
 
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "$0")/../lib/common.sh"
@@ -29,6 +29,7 @@ esac
 # Command and the package that has it.
 declare -A wanted=([mmdebstrap]=mmdebstrap [bwrap]=bubblewrap)
 [[ ${1:-} != vm ]] || wanted["qemu-system-x86_64"]=qemu-system-x86
+[[ ${1:-} != arm64 ]] || wanted["qemu-system-aarch64"]=qemu-system-arm
 missing=()
 for command in "${!wanted[@]}"; do
 	command -v "$command" >/dev/null || missing+=("${wanted[$command]}")
