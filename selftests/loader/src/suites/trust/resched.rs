@@ -48,9 +48,6 @@ pub struct ReschedArgs {
     /// Loads of a program in each mode; what is shortest counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
-    /// Leave out programs that are long before they are rewritten, whose verification takes seconds
-    #[arg(long)]
-    short: bool,
 }
 
 /// The shortest of what loads of a program have held the CPU for.
@@ -177,17 +174,16 @@ pub fn run(args: &ReschedArgs) -> io::Result<bool> {
         };
         let idle = loads.idle();
         let floor = SHORT.max(idle * NOISE);
-        let victims = [Victim::Divisions, Victim::Nops, Victim::Far].map(limits::spec);
+        let few = edges::few(FEW, LONGEST, EDITS);
         // With what is to hold the CPU for as long.
-        let mut programs: Vec<_> = victims.map(|spec| (spec, None)).into();
-        if !args.short {
-            let few = edges::few(FEW, LONGEST, EDITS);
-            programs.extend([
-                (ladder::conversions(LOADS), Some(limits::twin(LONGEST))),
-                (ladder::conversions(LONGEST - 1_000), None),
-                (few.clone(), Some(few)),
-            ]);
-        }
+        let programs = [
+            (limits::spec(Victim::Divisions), None),
+            (limits::spec(Victim::Nops), None),
+            (limits::spec(Victim::Far), None),
+            (ladder::conversions(LOADS), Some(limits::twin(LONGEST))),
+            (ladder::conversions(LONGEST - 1_000), None),
+            (few.clone(), Some(few)),
+        ];
         let mut good = true;
         let (mut session, mut patcher, mut stock) =
             (Duration::ZERO, Duration::ZERO, Duration::ZERO);
