@@ -116,6 +116,11 @@ config_fragments() {
 	esac
 }
 
+# What makes um-debug and vm-debug quick. To take a stack trace is what takes most of the time there: KASAN takes those
+# of its reports, so that kmemleak and SLUB need none. Leaks are looked for in um-fault.
+# shellcheck disable=SC2034 # used by the scripts that source this file
+QUICK_DEBUG="kmemleak=off slab_debug=FZP"
+
 # kernel_make_args KIND: one a line.
 kernel_make_args() {
 	case $1 in

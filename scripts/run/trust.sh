@@ -12,9 +12,6 @@ source "$(dirname "$0")/../lib/boot.sh"
 
 # A warning brings the kernel down, and so does what a sanitizer reports.
 WATCH="loglevel=5 kunit.enable=0 panic_on_warn=1 bpf_patcher.verify_warn=1"
-# What makes um-debug quick. To take a stack trace is what takes most of the time there: KASAN takes those of its
-# reports, so that kmemleak and SLUB need none. Leaks are looked for in um-fault.
-QUICK="kmemleak=off slab_debug=FZP"
 
 # booted LOG: what was said once the tests or the loader had begun. What User-mode Linux says of itself while it
 # boots does not count.
@@ -66,9 +63,9 @@ part_faults() {
 part_sanitizers() {
 	local count=${RANDOM_PROGRAMS:-20000} said
 	boot_prepare um-debug
-	said=$(KUNIT_KIND=um-debug KUNIT_APPEND=$QUICK UML_TIMEOUT=7200 run "$TOP/scripts/run/kunit.sh" |
+	said=$(KUNIT_KIND=um-debug KUNIT_APPEND=$QUICK_DEBUG UML_TIMEOUT=7200 run "$TOP/scripts/run/kunit.sh" |
 		tee /dev/stderr | tail -n 1)
-	WATCH+=" $QUICK"
+	WATCH+=" $QUICK_DEBUG"
 	clean "$TOP/results/kunit.log" || die "KUnit: the kernel has something to say; log: $TOP/results/kunit.log"
 	watched um-debug trust-identity identity --verify
 	watched um-debug trust-random random --verify --count "$count" --seed "${SEED:-1}"
@@ -160,7 +157,7 @@ try() {
 		)
 		;;
 	*)
-		[[ $kind != um-debug ]] || append+=" $QUICK"
+		[[ $kind != um-debug ]] || append+=" $QUICK_DEBUG"
 		(UML_TIMEOUT=1200 UML_APPEND=$append boot_loader "$kind" "$name" "$@") && clean "$(log_path "$name")"
 		;;
 	esac

@@ -64,8 +64,7 @@ boot() {
 		cpu=max,la57=off
 		append+=" watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 workqueue.watchdog_thresh=300"
 	fi
-	# Stack traces for kmemleak and SLUB are what takes most of the time; KASAN takes those of its reports itself.
-	[[ $kind != vm-debug ]] || append+=" kmemleak=off slab_debug=FZP"
+	[[ $kind != vm-debug ]] || append+=" $QUICK_DEBUG"
 	[[ -z ${VM_ICOUNT:-} ]] || count=(-icount "shift=0,sleep=off")
 	append+=" ${VM_APPEND:-} init=/bin/bash -- -c \"mount -t 9p -o trans=virtio,version=9p2000.L,ro checkout /mnt && exec bash /mnt/selftests/vm/init.sh\""
 	local command=(qemu-system-x86_64 -accel "$how" "${count[@]}" -cpu "$cpu" -smp "${VM_CPUS:-2}" -m "${VM_MEM:-4G}" -kernel "$image" -append "$append"
