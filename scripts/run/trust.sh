@@ -91,8 +91,9 @@ part_groups() {
 	boot_prepare um-fault
 	watched um-fault trust-groups trust groups
 	refused um-fault trust-groups-plant '"bystander_loads":null.*"good":false' trust groups --plant
-	echo "a load that becomes a million insns fits a memory cgroup of $(json_number trust-groups needs_mib) MiB, and fails in" \
-		"smaller ones; a bystander loads $(json_number trust-groups bystander_loads) programs meanwhile"
+	echo "a load of a million insns fits a memory cgroup of $(json_number trust-groups needs_mib) MiB and no smaller one;" \
+		"$(json_number trust-groups in_session_kib) KiB are charged while it is rewritten, of them" \
+		"$(json_number trust-groups allocated_kib) for the session; a bystander loads $(json_number trust-groups bystander_loads) programs meanwhile"
 }
 
 part_edges() {

@@ -35,6 +35,11 @@ const LOADS: &str = "bpf_check";
 /// In the names of functions of the scheduler, which the last ones called are of.
 const SCHEDULER: [&str; 3] = ["__switch_to", "schedule", "cond_resched"];
 
+/// Does a stack tell that the kernel applies edits, or ends their session?
+pub fn applies_edits(stack: &str) -> bool {
+    SESSION.iter().any(|name| stack.contains(name))
+}
+
 /// The longest time without rescheduling.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Longest {
@@ -86,7 +91,7 @@ impl Noted {
         } else {
             self.behind.raise(late, stack);
         }
-        if SESSION.iter().any(|name| stack.contains(name)) {
+        if applies_edits(stack) {
             self.session.raise(late, stack);
         }
     }

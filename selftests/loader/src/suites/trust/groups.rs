@@ -3,6 +3,9 @@
 //! Loads in a memory cgroup: what a session allocates is charged to whoever loads the program, and a load
 //! that does not fit takes nobody else down. In the meantime a bystander in a group of its own, which is
 //! small, loads small programs.
+//!
+//! A load is charged most while the verifier looks at the program. So the charge is read while edits are applied,
+//! by a thread that comes first whenever the kernel reschedules there.
 
 use std::fs;
 use std::io::{self, Read};
@@ -16,16 +19,21 @@ use clap::Args;
 use serde_json::{json, Value};
 
 use crate::bpf;
+use crate::kernel::cpu;
+use crate::kernel::lateness::applies_edits;
 use crate::kernel::mode::{Mode, Switch};
+use crate::kernel::stats::Stats;
+use crate::kernel::timer;
 use crate::out;
 use crate::suites::ladder;
 
 const ROOT: &str = "/sys/fs/cgroup";
 /// Bytes that groups have, from what is too few for the program alone to what is enough.
 const LIMITS: [u64; 6] = [8 << 20, 16 << 20, 32 << 20, 64 << 20, 128 << 20, 256 << 20];
-/// Bytes that the load is charged at least, if what the patcher allocates for it is charged: 98 MiB were measured,
-/// and its edits, patches and slots are 14.
-const CHARGED: u64 = 92 << 20;
+/// How often the charge is read.
+const PERIOD: Duration = Duration::from_millis(1);
+/// The CPU of the load whose charge is read.
+const CPU: usize = 0;
 /// The load of a victim ends before.
 const LATE: Duration = Duration::from_secs(60);
 /// Bytes that the bystander's group has, and loads of a context word in its programs.
@@ -88,6 +96,8 @@ struct Load {
     killed: u64,
     /// Most bytes that were charged to it.
     peak: u64,
+    /// Most bytes that were charged to it while its edits were applied.
+    in_session: u64,
 }
 
 impl Load {
@@ -100,22 +110,49 @@ impl Load {
     }
 }
 
+/// Returns the most that is charged to `group` while edits are applied, until `over`. `stack` is the loading process's.
+fn watch(group: &Group, stack: &Path, over: &AtomicBool) -> io::Result<u64> {
+    cpu::pin(CPU)?;
+    cpu::come_first()?;
+    let mut most = 0;
+    while !over.load(Ordering::Relaxed) {
+        timer::sleep_until(timer::now() + PERIOD)?;
+        // Not while it is gone.
+        if fs::read_to_string(stack).is_ok_and(|stack| applies_edits(&stack)) {
+            most = most.max(group.number("memory.current", "")?);
+        }
+    }
+    Ok(most)
+}
+
 /// Runs a load in a group of `limit` bytes.
 fn load(limit: u64) -> io::Result<Load> {
     let group = Group::new(&format!("trust-{limit}"), limit)?;
+    cpu::pin(CPU)?;
     // The child moves itself there, and then becomes the victim.
-    let output = Command::new("/proc/self/exe")
+    let child = Command::new("/proc/self/exe")
         .args(["victim", "--program", "divisions"])
         .arg(format!("--after-us={}", LATE.as_micros()))
         .arg(format!("--group={}", group.0.display()))
         .stdin(Stdio::null())
-        .output()?;
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let stack = PathBuf::from(format!("/proc/{}/stack", child.id()));
+    let over = AtomicBool::new(false);
+    let (output, in_session) = thread::scope(|scope| {
+        let watcher = scope.spawn(|| watch(&group, &stack, &over));
+        let output = child.wait_with_output();
+        over.store(true, Ordering::Relaxed);
+        let in_session = watcher.join().expect("the thread does not panic");
+        Ok::<_, io::Error>((output?, in_session?))
+    })?;
     let no_memory = io::Error::from_raw_os_error(libc::ENOMEM).to_string();
     Ok(Load {
         fits: output.status.success(),
         refused: String::from_utf8_lossy(&output.stdout).contains(&no_memory),
         killed: group.killed()?,
         peak: group.number("memory.peak", "")?,
+        in_session,
     })
 }
 
@@ -159,7 +196,8 @@ fn dismiss(mut child: Child) -> io::Result<Option<u64>> {
 }
 
 /// Runs the command; true if a load fits the largest group and not the smallest, once it fits one it fits the
-/// next, it is charged for what it takes, and the bystander does not notice. In mode patcher: in the others the load takes minutes.
+/// next, it is charged for what its session allocates, as the patcher's counter has it, and the bystander does not
+/// notice. In mode patcher: in the others the load takes minutes.
 ///
 /// # Errors
 ///
@@ -185,11 +223,13 @@ pub fn run(args: &GroupArgs) -> io::Result<bool> {
     let loads = loads.into_iter().collect::<io::Result<Vec<_>>>()?;
     let fit: Vec<bool> = loads.iter().map(|load| load.fits).collect();
     let largest = &loads[LIMITS.len() - 1];
+    let allocated = Stats::read()?.get("alloc_peak");
     let good = !fit[0]
         && largest.fits
         && fit.is_sorted()
         && loads.iter().all(Load::is_clear)
-        && largest.peak >= CHARGED
+        && allocated > 0
+        && largest.in_session >= allocated
         && bystander.is_some_and(|loads| loads > 0)
         && killed_beside == 0;
     let needs = LIMITS.iter().zip(&fit).find(|(_, fits)| **fits);
@@ -202,6 +242,8 @@ pub fn run(args: &GroupArgs) -> io::Result<bool> {
         "refused": loads.iter().map(|load| load.refused).collect::<Vec<_>>(),
         "needs_mib": needs.map(|(limit, _)| limit >> 20),
         "charged_mib": largest.peak >> 20,
+        "in_session_kib": largest.in_session >> 10,
+        "allocated_kib": allocated >> 10,
         "bystander_loads": bystander,
         "killed_beside": killed_beside,
     }}));
@@ -220,6 +262,7 @@ mod tests {
                 refused,
                 killed,
                 peak: 0,
+                in_session: 0,
             }
             .is_clear()
         };
