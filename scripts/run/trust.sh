@@ -5,7 +5,7 @@
 # trust.sh: what happens when something goes wrong (Documentation/trust.md). Each part ends with a line of the
 # table. ONLY='<names>' runs these parts alone; FAULTS, RANDOM_PROGRAMS, KILLS, UNPRIVILEGED say how many programs or
 # loads, RESCHED how often each program is loaded, SESSIONS how many random ones of KUnit, SOAK how many seconds,
-# TIME how many of the fuzzer.
+# TIME how many of the fuzzer. The long parts run two at a time.
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"
@@ -74,7 +74,8 @@ part_sanitizers() {
 }
 
 # With the JIT, locks and the kernel's own test suites, which find what these have: with both series, as in `make test`.
-part_suites() { ONLY='' SERIES=$ALL_SERIES run "$TOP/scripts/run/selftests.sh" debug; }
+# One machine at a time, as another part runs beside it.
+part_suites() { ONLY='' MACHINES=1 SERIES=$ALL_SERIES run "$TOP/scripts/run/selftests.sh" debug; }
 
 # Properties are tested on so many cases each.
 part_host() { PROPTEST_CASES=${PROPTEST_CASES:-20000} run "$TOP/scripts/run/asan.sh"; }
@@ -218,20 +219,40 @@ if [[ ${1:-} == --part ]]; then
 	exit
 fi
 
-parts=(no_panic hostile edges unprivileged resched groups faults kills host sanitizers suites planted soak)
-lock_cache
-mkdir -p "$TOP/results/trust"
-table=() failed=0
-for part in "${parts[@]}"; do
-	name=${part/_/-} start=$SECONDS status=0
-	[[ -z ${ONLY:-} || " $ONLY " == *" $name "* ]] || continue
+# Parts whose figures are times, or that build kernels with faults; then those that run two at a time, the longest
+# ones first.
+alone=(no_panic hostile edges unprivileged resched groups kills planted)
+beside=(suites faults soak sanitizers host)
+
+# one PART: runs a part, and leaves its line of the table.
+one() {
+	local name=${1//_/-} start=$SECONDS status=0 verdict=ok log
 	log=$TOP/results/trust/$name.log
 	note "$name (log: $log)"
-	run "$0" --part "$part" 2>&1 | tee "$log" | sed -unE '/^==> |^    /p' >&2 || status=${PIPESTATUS[0]}
-	verdict=ok
-	((status == 0)) || verdict=FAIL failed=1
-	table+=("$(printf '%-4s  %-10s %6s  %s' "$verdict" "$name" "$(elapsed $((SECONDS - start)))" "$(tail -n 1 "$log" | cut -c1-160)")")
+	run "$0" --part "$1" 2>&1 | tee "$log" | sed -unE '/^==> |^    /p' >&2 || status=${PIPESTATUS[0]}
+	((status == 0)) || verdict=FAIL
+	printf '%-4s  %-12s %7s  %s\n' "$verdict" "$name" "$(elapsed $((SECONDS - start)))" "$(tail -n 1 "$log" | cut -c1-160)" \
+		>"$TOP/results/trust/$name.row"
+	note "$name: $verdict"
+}
+
+# wanted PART: does ONLY name it?
+wanted() { [[ -z ${ONLY:-} || " $ONLY " == *" ${1//_/-} "* ]]; }
+
+lock_cache
+mkdir -p "$TOP/results/trust"
+rows=()
+for part in "${alone[@]}" "${beside[@]}"; do ! wanted "$part" || rows+=("$TOP/results/trust/${part//_/-}.row"); done
+((${#rows[@]})) || die "ONLY='${ONLY:-}' names none of: $(tr _ - <<<"${alone[*]} ${beside[*]}")"
+rm -f "$TOP"/results/trust/*.row
+start=$SECONDS
+for part in "${alone[@]}"; do ! wanted "$part" || one "$part"; done
+for part in "${beside[@]}"; do
+	wanted "$part" || continue
+	while (($(jobs -rp | wc -l) >= 2)); do wait -n || true; done
+	one "$part" &
 done
-((${#table[@]})) || die "ONLY='${ONLY:-}' names none of: ${parts[*]//_/-}"
-printf '%s\n' "${table[@]}" | tee "$TOP/results/trust/table.txt"
-exit "$failed"
+wait
+# A part that was killed has left none.
+{ cat "${rows[@]}" && echo "$((${#rows[@]})) parts in $(elapsed $((SECONDS - start)))"; } | tee "$TOP/results/trust/table.txt"
+! grep -q '^FAIL' "$TOP/results/trust/table.txt"

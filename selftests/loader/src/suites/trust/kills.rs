@@ -29,6 +29,8 @@ const IN_SESSION: u32 = 20;
 const FLIP: Duration = Duration::from_millis(7);
 /// Bytes that the kernel may use more in the end: caches of its own. Most programs are 14 MB or more.
 const GROWTH: u64 = 8 << 20;
+/// Progress is shown after so many loads.
+const SHOWN: u32 = 50;
 const VICTIMS: [Victim; 4] = [Victim::Nops, Victim::Divisions, Victim::Loads, Victim::Far];
 
 #[derive(Args)]
@@ -114,7 +116,7 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
         let flipper = scope.spawn(|| flip(&stop));
         let mut kill = || {
             let mut killed = 0_usize;
-            for _ in 0..args.count {
+            for number in 1..=args.count {
                 let which = rng.below(VICTIMS.len());
                 let delay = whole[which].moment(&mut rng);
                 let before = Stats::read()?;
@@ -124,6 +126,10 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
                 if dead {
                     killed += 1;
                     took.push(gone);
+                }
+                if number % SHOWN == 0 {
+                    let seconds = start.elapsed().as_secs_f64();
+                    out::progress(&format!("{number} loads, {killed} killed, {seconds:.0} s"));
                 }
             }
             Ok::<_, io::Error>(killed)
