@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::json;
 
-use super::leaks;
+use super::{leaks, micros};
 use crate::args::Victim;
 use crate::bpf;
 use crate::generator::rng::Rng;
@@ -71,6 +71,12 @@ impl Times {
     }
 }
 
+/// What so many in a hundred of `took`, which ascends, do not exceed.
+fn percent(took: &[Duration], percent: usize) -> Duration {
+    let at = took.len().saturating_sub(1) * percent / 100;
+    took.get(at).copied().unwrap_or_default()
+}
+
 /// Changes the mode until told to stop. Returns how often.
 fn flip(stop: &AtomicBool) -> io::Result<u64> {
     let mut switch = Switch::open()?;
@@ -111,6 +117,8 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
     let stop = AtomicBool::new(false);
     let mut rng = Rng::new(args.seed, 0);
     let mut took = Vec::new();
+    // Of those in a session.
+    let mut took_there = Vec::new();
     let mut in_session = 0;
     let (flips, killed) = thread::scope(|scope| {
         let flipper = scope.spawn(|| flip(&stop));
@@ -126,6 +134,7 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
                 if dead {
                     killed += 1;
                     took.push(gone);
+                    took_there.extend(phase.is_in_session().then_some(gone));
                 }
                 if number % SHOWN == 0 {
                     let seconds = start.elapsed().as_secs_f64();
@@ -141,11 +150,8 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
     })?;
     let grown = Stats::read()?.since(&before);
     took.sort_unstable();
-    let percent = |percent: usize| {
-        let at = killed.saturating_sub(1) * percent / 100;
-        took.get(at).copied().unwrap_or_default()
-    };
-    let slowest = percent(100);
+    took_there.sort_unstable();
+    let slowest = percent(&took, 100);
     let late = took.iter().filter(|&&took| took > SOON).count();
 
     let leaks = leaks::found()?;
@@ -165,10 +171,12 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
         "flips": flips,
         "sessions": grown.get("sessions"),
         "in_session": in_session,
-        "median_us": percent(50).as_micros() as u64,
-        "percent_90_us": percent(90).as_micros() as u64,
-        "percent_99_us": percent(99).as_micros() as u64,
-        "slowest_us": slowest.as_micros() as u64,
+        "median_us": micros(percent(&took, 50)),
+        "percent_90_us": micros(percent(&took, 90)),
+        "percent_99_us": micros(percent(&took, 99)),
+        "slowest_us": micros(slowest),
+        "median_in_session_us": micros(percent(&took_there, 50)),
+        "slowest_in_session_us": micros(percent(&took_there, 100)),
         "late": late,
         "leaks": leaks.map(|leaks| leaks.len()),
         "grown_kib": more >> 10,

@@ -14,8 +14,14 @@ mod soak;
 mod unprivileged;
 
 use std::io;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+
+/// A time as results have it.
+fn micros(time: Duration) -> u64 {
+    time.as_micros() as u64
+}
 
 #[derive(Args)]
 pub struct TrustArgs {

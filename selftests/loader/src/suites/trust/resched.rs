@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
-use super::edges;
+use super::{edges, micros};
 use crate::args::Victim;
 use crate::bpf::{self, Spec};
 use crate::kernel::lateness::{watched, Lateness, Longest, Noted};
@@ -114,10 +114,6 @@ impl Loads<'_> {
         });
         late.min().unwrap_or_default()
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    time.as_micros() as u64
 }
 
 fn millis(time: Duration) -> String {

@@ -12,6 +12,7 @@ use clap::Args;
 use libbpf_sys::{BPF_FUNC_tail_call, BPF_PROG_TYPE_SOCKET_FILTER};
 use serde_json::json;
 
+use super::micros;
 use crate::bpf::insn::Size::{DW, W};
 use crate::bpf::insn::Width::{W32, W64};
 use crate::bpf::insn::{
@@ -206,10 +207,10 @@ pub fn run(args: &UnprivilegedArgs) -> io::Result<bool> {
         "refused": refused,
         "bad": bad,
         "guards": count.values().sum::<u64>(),
-        "all_stock_us": all_stock.as_micros() as u64,
-        "all_patcher_us": all_patcher.as_micros() as u64,
-        "longest_stock_us": stock.as_micros() as u64,
-        "longest_patcher_us": patcher.as_micros() as u64,
+        "all_stock_us": micros(all_stock),
+        "all_patcher_us": micros(all_patcher),
+        "longest_stock_us": micros(stock),
+        "longest_patcher_us": micros(patcher),
     }}));
     Ok(good)
 }
