@@ -22,6 +22,7 @@ want=$(hash_tree "$TOP/selftests/loader")
 [[ $(cat "$stamp" 2>/dev/null) != "$want" ]] || exit 0
 need_disk 300 "the loader"
 export CARGO_TARGET_DIR=$target
+rm -f "$stamp"
 stage "$name" loader "$TOP/scripts/setup/inroot.sh" cargo build --release --locked --jobs "$JOBS" "${args[@]}" \
 	--manifest-path "$TOP/selftests/loader/Cargo.toml"
 echo "$want" >"$stamp"

@@ -26,11 +26,11 @@ boot_loader() {
 	log=$(log_path "$name")
 	note "boot $kind: $* (log: $log)"
 	UML_APPEND=${UML_APPEND:-quiet kunit.enable=0 panic_on_warn=1} \
-		run "$TOP/scripts/run/uml.sh" "$(kernel_path "$kind")/linux" "$(initramfs_path)" "$@" |
+		piped "$TOP/scripts/run/uml.sh" "$(kernel_path "$kind")/linux" "$(initramfs_path)" "$@" |
 		tee "$log" | sed -un 's/^# /    /p' >&2 || status=${PIPESTATUS[0]}
 	printf '    %s done in %s\n' "$name" "$(elapsed $((SECONDS - start)))" >&2
 	# The loader ends with this line; a kernel that was powered off without it gave no result.
-	grep -q '^@exit ' "$log" || {
+	grep -qE '^@exit [0-9]+$' "$log" || {
 		tail -n 15 "$log" | sed 's/^/    | /' >&2
 		die "$name: the kernel gave no result; log: $log"
 	}

@@ -42,10 +42,16 @@ as_root() {
 
 # Runs a script of ours so that it ends when this one is killed.
 run() { setpriv --pdeathsig TERM -- "$@"; }
+# The same as a part of a pipeline, or in the background: it takes the place of the shell in between, which would
+# outlive this script.
+piped() { exec setpriv --pdeathsig TERM -- "$@"; }
 
 # What a kernel's log has if something is wrong with the kernel.
-# shellcheck disable=SC2034 # used by the scripts that source this file
-KERNEL_REPORTS='BUG: |WARNING: |UBSAN: |KASAN: |INFO: (possible|task|rcu)|possible recursive|suspicious RCU|rust_kernel: panicked at'
+KERNEL_REPORTS='BUG: |WARNING: |UBSAN: |KASAN: |INFO: (possible|trying|task|rcu)|possible recursive|suspicious RCU|rust_kernel: panicked at'
+
+# no_reports <LOG: fails if a kernel's log has some, and shows the first ones. Reads all of it, as whoever writes it
+# would die of a closed pipe.
+no_reports() { ! grep -E "$KERNEL_REPORTS" | sed -n 1,3p; }
 
 # A short hash of stdin, for names in the cache.
 short_hash() { sha256sum | cut -c1-12; }
@@ -122,6 +128,18 @@ heartbeat() {
 	done
 }
 
+# beating NAME LOG COMMAND...: runs a command with a heartbeat. The status is the command's.
+beating() {
+	local name=$1 log=$2 beat status=0
+	shift 2
+	heartbeat "$name" "$log" "$SECONDS" &
+	beat=$!
+	"$@" || status=$?
+	kill "$beat" 2>/dev/null || true
+	wait "$beat" 2>/dev/null || true
+	return "$status"
+}
+
 # reason LOG: why a stage failed, for whoever has to act on it. A step that knows the reason prints
 # `refused: ...`.
 reason() {
@@ -136,21 +154,24 @@ reason() {
 	fi
 }
 
+# logged LOG COMMAND...: runs a script of ours with its output in a log.
+logged() {
+	local log=$1
+	shift
+	run "$@" >>"$log" 2>&1 </dev/null
+}
+
 # stage NAME LOG COMMAND...: runs a long step, with its output in a log and a heartbeat on the terminal.
 # COMMAND may be a function of the calling script: it runs in a process of its own (see dispatch_step),
 # which ends when the script is killed.
 stage() {
-	local name=$1 log=$LOGS/$2.log start=$SECONDS beat status=0
+	local name=$1 log=$LOGS/$2.log start=$SECONDS status=0
 	shift 2
 	if declare -F "$1" >/dev/null; then set -- "$0" --step "$@"; fi
 	mkdir -p "$LOGS"
 	: >"$log"
 	note "$name (log: $log)"
-	heartbeat "$name" "$log" "$start" &
-	beat=$!
-	run "$@" >>"$log" 2>&1 </dev/null || status=$?
-	kill "$beat" 2>/dev/null || true
-	wait "$beat" 2>/dev/null || true
+	beating "$name" "$log" logged "$log" "$@" || status=$?
 	if ((status)); then
 		tail -n 15 "$log" | sed 's/^/    | /' >&2
 		die "$name: $(reason "$log"); $(elapsed $((SECONDS - start))), log: $log"

@@ -124,6 +124,9 @@ def read_run(path, suite):
     run["kernel"] = (path / "release").read_text().strip()
     run["counters"] = counters(path / "stats")
     kernel_log = (path / "kernel.log").read_text(errors="replace")
+    earlier = path / "kernel.log.earlier"
+    if earlier.is_file():
+        kernel_log += earlier.read_text(errors="replace")
     # Addresses and process numbers differ from run to run.
     run["splats"] = sorted({re.sub(r"0x[0-9a-f]+|\b\d+\b", "N", found[0]) for found in SPLAT.finditer(kernel_log)})
     return run

@@ -33,16 +33,12 @@ counted() { VM_ICOUNT=1 machine "$@"; }
 
 # machine NAME COMMAND...: runs a command in a machine.
 machine() {
-	local name=$1 log=$raw/$1.console start=$SECONDS beat status=0
+	local name=$1 log=$raw/$1.console start=$SECONDS status=0
 	shift
 	mkdir -p "$raw/$name"
 	: >"$log"
-	heartbeat "$name" "$log" "$start" &
-	beat=$!
-	run env MODE=patcher VM_SUITES=progs VM_RESULTS="$raw/$name" VM_TIMEOUT="${VM_TIMEOUT:-14400}" CMD="$*" \
-		"$TOP/scripts/run/vm.sh" vm-lean >>"$log" 2>&1 </dev/null || status=$?
-	kill "$beat" 2>/dev/null || true
-	wait "$beat" 2>/dev/null || true
+	beating "$name" "$log" logged "$log" env MODE=patcher VM_SUITES=progs VM_RESULTS="$raw/$name" \
+		VM_TIMEOUT="${VM_TIMEOUT:-14400}" CMD="$*" "$TOP/scripts/run/vm.sh" vm-lean || status=$?
 	((status == 0)) || {
 		tail -n 5 "$log" | sed 's/^/    | /' >&2
 		die "$name: status $status; log: $log"
@@ -56,6 +52,8 @@ loads() {
 	local name=$1 harden=$2 rounds=$3 machines=${MACHINES:-2} i pids=() status=0 counted=counted
 	[[ -z ${MEMORY:-} ]] || counted=machine
 	shift 3
+	# What an earlier run with more machines has left.
+	rm -rf "$raw/$name".[0-9]*
 	for ((i = 0; i < machines; i++)); do
 		"$counted" "$name.$i" "HARDEN=$harden ROUNDS=$rounds ${MEMORY:+MEMORY=1} bash '$TOP/selftests/vm/suite.sh' '$raw/$name.$i' both_modes '$(both_modes_path)' $i/$machines ${*/%/.bpf.o}" &
 		pids+=($!)
@@ -85,6 +83,8 @@ part_time() {
 }
 part_memory() {
 	MEMORY=1 loads memory 0 1
+	# It is appended to.
+	rm -rf "$raw/memory.families"
 	# Ten thousand edits, which take minutes in mode stock.
 	machine memory.families "cd /tmp && for family in context divmod ld_abs dead_code nops blinding zext; do
 		LD_PRELOAD='$(both_modes_path)' BOTH_MODES_OUT='$raw/memory.families/loads.jsonl' BOTH_MODES_MEMORY=1 BOTH_MODES_LABEL=family \

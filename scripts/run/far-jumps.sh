@@ -31,7 +31,7 @@ in_vm() {
 	run "$TOP/scripts/build/loader.sh"
 	mkdir -p "$TOP/results"
 	VM_SUITES='' VM_TIMEOUT=${VM_TIMEOUT:-$((count * 5 + 600))} VM_RESULTS=$TOP/results/$1 MODE=patcher \
-		CMD="'$(loader_path)' ${args[*]} --jit 1 --harden $2" run "$TOP/scripts/run/vm.sh" vm-lean |
+		CMD="'$(loader_path)' ${args[*]} --jit 1 --harden $2" piped "$TOP/scripts/run/vm.sh" vm-lean |
 		tee "$log" | sed -un 's/^# /    /p' >&2 || status=${PIPESTATUS[0]}
 	return "$status"
 }

@@ -66,13 +66,9 @@ fi
 log=$LOGS/fuzz.log
 note "fuzz for $seconds seconds (log: $log)"
 : >"$log"
-HEARTBEAT=${HEARTBEAT:-10} heartbeat fuzz "$log" "$SECONDS" &
-beat=$!
 status=0
-run "${fuzzer[@]}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=2048 \
-	-print_final_stats=1 -artifact_prefix="$TOP/results/fuzz/" "$found" "$corpus" >>"$log" 2>&1 </dev/null || status=$?
-kill "$beat" 2>/dev/null || true
-wait "$beat" 2>/dev/null || true
+beating fuzz "$log" logged "$log" "${fuzzer[@]}" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=2048 \
+	-print_final_stats=1 -artifact_prefix="$TOP/results/fuzz/" "$found" "$corpus" || status=$?
 
 if ((status)); then
 	reproducer=$(sed -nE 's/.*Test unit written to (.*)$/\1/p' "$log" | tail -n 1)

@@ -29,7 +29,7 @@ done
 append+=" ${KUNIT_APPEND:-}"
 note "boot the patched kernel: $filter (log: $log)"
 UML_TIMEOUT=${UML_TIMEOUT:-3600} UML_APPEND=$append \
-	run "$TOP/scripts/run/uml.sh" "$(kernel_path "$kind")/linux" - 2>/dev/null | tee "$log" |
+	piped "$TOP/scripts/run/uml.sh" "$(kernel_path "$kind")/linux" - 2>/dev/null | tee "$log" |
 	sed -un 's/^bpf_patcher: /    /p' >&2 || true
 
 out=$TOP/results/kunit.txt
@@ -44,4 +44,6 @@ if ((status || ${passed:-0} == 0)); then
 fi
 # There is no test that may not run.
 ((${skipped:-0} == 0)) || die "KUnit: $skipped cases were skipped (filter $filter); log: $log"
+# KUnit passes what the kernel warns of.
+sed -n '/KTAP version/,$p' "$log" | no_reports || die "KUnit: the kernel has something to say; log: $log"
 echo "KUnit: $passed cases passed (filter $filter)"

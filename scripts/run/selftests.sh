@@ -87,16 +87,24 @@ static_branch_runs() {
 	[[ $SERIES != static-branch ]] || echo "static_branch $1 static_branch $(loader_path) $(progs_path)"
 }
 
+# What the kernels of machines that died have said. The report reads it too: a test that brought one down may pass
+# when it runs alone.
+EARLIER=kernel.log.earlier
+keep_kernel_log() { cat "$1/kernel.log" >>"$1/$EARLIER" 2>/dev/null || true; }
+
 # one PLAN NAME KIND MODE SUITE [ARGUMENT...]: runs a suite in a machine. If its kernel dies in test_progs,
 # the next machine goes on behind the test that it died in.
 one() {
-	local plan=$1 name=$2 kind=$3 mode=$4 suite=$5 dir key try start=$SECONDS status=125 beat env=()
+	local plan=$1 name=$2 kind=$3 mode=$4 suite=$5 dir key start=$SECONDS status=125 beat env=()
+	local inputs=("$TOP"/selftests/vm/*.sh "$TOP/selftests/vm/suites/$suite.sh" "$TOP/scripts/run/vm.sh")
 	shift 5
 	dir=$(results_path "$plan")/$name/$mode
-	key=$( (kernel_path "$kind" && kernel_stamp "$kind" && module_stamp && hash_tree "$TOP"/selftests/vm/*.sh "$TOP/selftests/vm/suites/$suite.sh") | short_hash)
 	[[ $name != *.harden2* ]] || env+=(HARDEN=2)
 	[[ $name != *.interpreter* ]] || env+=(JIT=0)
 	[[ $suite != static_branch ]] || env+=(SWITCHES=2000 PROGRAMS=50)
+	[[ $suite != test_progs ]] || inputs+=("$TOP/selftests/vm/ci.tests")
+	[[ " $* " != *" $(loader_path) "* ]] || inputs+=("$TOP/selftests/loader")
+	key=$( (kernel_path "$kind" && kernel_stamp "$kind" && module_stamp && hash_tree "${inputs[@]}" && echo "${env[*]} $*") | short_hash)
 	if [[ $(cat "$dir/key" 2>/dev/null) != "$key" ]]; then
 		rm -rf "$dir"
 		mkdir -p "$dir"
@@ -106,14 +114,17 @@ one() {
 	[[ $plan == all || $suite != test_progs ]] || without_comments "$TOP/selftests/vm/ci.tests" >"$dir/tests"
 	note "$name, mode $mode (log: $dir/log)"
 	: >"$dir/console"
+	# An interrupted run may have left both. What was running then did not crash.
+	rm -f "$dir/running"
+	if [[ $suite == test_progs ]]; then keep_kernel_log "$dir"; else rm -f "$dir/$EARLIER"; fi
 	heartbeat "$name, mode $mode" "$dir/console" "$start" &
 	beat=$!
-	for try in 1 2 3 4 5; do
+	for _ in 1 2 3 4 5; do
 		run env MODE="$mode" VM_RESULTS="$dir" VM_TIMEOUT="${VM_TIMEOUT:-36000}" VM_SUITES="$(suites_set "$plan" "$kind")" \
 			CMD="uname -r >'$dir/release'; ${env[*]} bash '$TOP/selftests/vm/suite.sh' '$dir' $suite $*" \
 			"$TOP/scripts/run/vm.sh" "$kind" >>"$dir/console" 2>&1 </dev/null && status=0 && break
 		status=$?
-		cp "$dir/kernel.log" "$dir/kernel.log.$try"
+		keep_kernel_log "$dir"
 		# The machine died; only test_progs can resume.
 		[[ $status == 125 && $suite == test_progs ]] || break
 	done
@@ -160,7 +171,7 @@ done
 for job in "${jobs[@]}"; do
 	while (($(jobs -rp | wc -l) >= ${MACHINES:-2})); do wait -n || true; done
 	read -ra words <<<"$job"
-	run "$0" --step one "$plan" "${words[@]}" &
+	piped "$0" --step one "$plan" "${words[@]}" &
 done
 wait
 

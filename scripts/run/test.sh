@@ -32,7 +32,7 @@ for check in "${checks[@]}"; do
 	log=$logs/$check.log start=$SECONDS status=0
 	[[ -x $TOP/scripts/checks/$check.sh ]] || die "there is no check '$check'; there are: $(basename -s .sh "$TOP"/scripts/checks/*.sh | tr '\n' ' ')"
 	# All output goes to the log. The stages of a check also show on the terminal.
-	run "$TOP/scripts/checks/$check.sh" 2>&1 | tee "$log" |
+	piped "$TOP/scripts/checks/$check.sh" 2>&1 | tee "$log" |
 		sed -unE '/^==> |^    .* ([0-9]+:[0-9]{2}|done in .*)( .*)?$/p' >&2 || status=${PIPESTATUS[0]}
 	case $status in
 	0) verdict=ok ;;

@@ -17,7 +17,7 @@ WATCH="loglevel=5 kunit.enable=0 panic_on_warn=1 bpf_patcher.verify_warn=1"
 # boots does not count.
 booted() { sed -n '/^@begin$\|KTAP version/,$p' "$1"; }
 # clean LOG: nothing was reported.
-clean() { ! booted "$1" | grep -m 3 -E "$KERNEL_REPORTS"; }
+clean() { [[ -s $1 ]] && booted "$1" | no_reports; }
 
 # watched KIND NAME COMMAND...: has the loader run a command in a kernel that watches.
 watched() {
@@ -41,15 +41,21 @@ refused() {
 
 part_no_panic() { run "$TOP/scripts/checks/no-panic.sh"; }
 
+# kunit NAME: the variable NAME becomes how many cases of KUnit pass.
+kunit() {
+	local -n into=$1
+	piped "$TOP/scripts/run/kunit.sh" | tee "$TOP/results/kunit.said"
+	# shellcheck disable=SC2034 # the caller's
+	into=$(sed -nE 's/^KUnit: ([0-9]+) cases passed.*/\1/p' "$TOP/results/kunit.said")
+}
+
 # From Rust, and from C in both modes. In mode verify, where a difference is a warning, which brings the kernel down.
 VERIFY="bpf_patcher.mode=verify bpf_patcher.verify_warn=1 panic_on_warn=1"
 part_hostile() {
 	local rust c_verify c
-	# kunit LINE: how many cases passed.
-	kunit() { run "$TOP/scripts/run/kunit.sh" | tee /dev/stderr | sed -nE 's/^KUnit: ([0-9]+) cases passed.*/\1/p'; }
-	rust=$(KUNIT_FILTER='bpf_patcher_hostile*' kunit)
-	c=$(KUNIT_FILTER='bpf_patcher_callers*' kunit)
-	c_verify=$(KUNIT_FILTER='bpf_patcher_callers*' KUNIT_APPEND=$VERIFY kunit)
+	KUNIT_FILTER='bpf_patcher_hostile*' kunit rust
+	KUNIT_FILTER='bpf_patcher_callers*' kunit c
+	KUNIT_FILTER='bpf_patcher_callers*' KUNIT_APPEND=$VERIFY kunit c_verify
 	echo "$rust cases in Rust, $c in C, and $c_verify in C in mode verify pass"
 }
 
@@ -61,15 +67,13 @@ part_faults() {
 }
 
 part_sanitizers() {
-	local count=${RANDOM_PROGRAMS:-20000} said
+	local count=${RANDOM_PROGRAMS:-20000} cases
 	boot_prepare um-debug
-	said=$(KUNIT_KIND=um-debug KUNIT_APPEND=$QUICK_DEBUG UML_TIMEOUT=7200 run "$TOP/scripts/run/kunit.sh" |
-		tee /dev/stderr | tail -n 1)
+	KUNIT_KIND=um-debug KUNIT_APPEND=$QUICK_DEBUG UML_TIMEOUT=7200 kunit cases
 	WATCH+=" $QUICK_DEBUG"
-	clean "$TOP/results/kunit.log" || die "KUnit: the kernel has something to say; log: $TOP/results/kunit.log"
 	watched um-debug trust-identity identity --verify
 	watched um-debug trust-random random --verify --count "$count" --seed "${SEED:-1}"
-	echo "$said; $(json_number trust-identity good) programs identical, $count random ones in" \
+	echo "KUnit: $cases cases; $(json_number trust-identity good) programs identical, $count random ones in" \
 		"$(json_number trust-random verify_sessions) sessions as with stock: no report"
 }
 
@@ -154,8 +158,7 @@ try() {
 		[[ $1 == kunit ]] && append='' || append=$VERIFY
 		(
 			cd "$dir"
-			KUNIT_KIND=$kind KUNIT_FILTER=$2 KUNIT_APPEND=$append run scripts/run/kunit.sh &&
-				clean "$dir/results/kunit.log"
+			KUNIT_KIND=$kind KUNIT_FILTER=$2 KUNIT_APPEND=$append run scripts/run/kunit.sh
 		)
 		;;
 	*)
@@ -198,7 +201,7 @@ part_planted() {
 			continue
 		fi
 		[[ $command != kunit* ]] || cp "$dir/copy/results/kunit.log" "$log"
-		if booted "$log" | grep -m 1 -E "$said"; then
+		if booted "$log" | grep -E "$said" | sed -n 1p; then
 			echo "noticed: $name"
 			good=$((good + 1))
 		else
@@ -214,11 +217,6 @@ part_planted() {
 	echo "$good planted faults noticed, $bad not noticed"
 	((good > 0 && bad == 0))
 }
-if [[ ${1:-} == --part ]]; then
-	"part_$2"
-	exit
-fi
-
 # Parts whose figures are times, or that build kernels with faults; then those that run two at a time, the longest
 # ones first.
 alone=(no_panic hostile edges unprivileged resched groups kills planted)
@@ -229,28 +227,42 @@ one() {
 	local name=${1//_/-} start=$SECONDS status=0 verdict=ok log
 	log=$TOP/results/trust/$name.log
 	note "$name (log: $log)"
-	run "$0" --part "$1" 2>&1 | tee "$log" | sed -unE '/^==> |^    /p' >&2 || status=${PIPESTATUS[0]}
+	piped "$0" --part "$1" 2>&1 | tee "$log" | sed -unE '/^==> |^    /p' >&2 || status=${PIPESTATUS[0]}
 	((status == 0)) || verdict=FAIL
 	printf '%-4s  %-12s %7s  %s\n' "$verdict" "$name" "$(elapsed $((SECONDS - start)))" "$(tail -n 1 "$log" | cut -c1-160)" \
 		>"$TOP/results/trust/$name.row"
 	note "$name: $verdict"
 }
 
+if [[ ${1:-} == --part ]]; then
+	"part_$2"
+	exit
+elif [[ ${1:-} == --one ]]; then
+	one "$2"
+	exit
+fi
+
 # wanted PART: does ONLY name it?
 wanted() { [[ -z ${ONLY:-} || " $ONLY " == *" ${1//_/-} "* ]]; }
 
+names=$(tr _ - <<<"${alone[*]} ${beside[*]}")
+for name in ${ONLY:-}; do [[ " $names " == *" $name "* ]] || die "ONLY has '$name'; there are: $names"; done
 lock_cache
 mkdir -p "$TOP/results/trust"
 rows=()
 for part in "${alone[@]}" "${beside[@]}"; do ! wanted "$part" || rows+=("$TOP/results/trust/${part//_/-}.row"); done
-((${#rows[@]})) || die "ONLY='${ONLY:-}' names none of: $(tr _ - <<<"${alone[*]} ${beside[*]}")"
-rm -f "$TOP"/results/trust/*.row
+rm -f "$TOP"/results/trust/{*.row,table.txt}
 start=$SECONDS
 for part in "${alone[@]}"; do ! wanted "$part" || one "$part"; done
+# What they build, one after the other, as they have one lock between them. A build that fails is told in its part.
+declare -A kernels=([faults]=um-fault [soak]=um-fault [sanitizers]=um-debug [host]=um)
+for part in "${beside[@]}"; do
+	! wanted "$part" || [[ -z ${kernels[$part]:-} ]] || (boot_prepare "${kernels[$part]}") || true
+done
 for part in "${beside[@]}"; do
 	wanted "$part" || continue
 	while (($(jobs -rp | wc -l) >= 2)); do wait -n || true; done
-	one "$part" &
+	piped "$0" --one "$part" &
 done
 wait
 # A part that was killed has left none.

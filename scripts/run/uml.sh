@@ -48,8 +48,8 @@ command+=("${append[@]}")
 (($# == 0)) || command+=(-- "$@")
 
 status=0
-# sed and not awk, which reads in blocks and would delay progress.
-TMPDIR=$tmp timeout --kill-after=5 "${UML_TIMEOUT:-600}" "${isolate[@]}" "${command[@]}" </dev/null |
+# sed and not awk, which reads in blocks and would delay progress. In the foreground, Ctrl-C reaches it.
+TMPDIR=$tmp piped timeout --foreground --kill-after=5 "${UML_TIMEOUT:-600}" "${isolate[@]}" "${command[@]}" </dev/null |
 	sed -u 's/\r$//' | tee "$tmp/output" || status=${PIPESTATUS[0]}
 if [[ $status == 124 || $status == 137 ]]; then
 	note "the kernel was stopped after ${UML_TIMEOUT:-600} s (UML_TIMEOUT)"

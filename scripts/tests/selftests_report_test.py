@@ -149,6 +149,17 @@ class Markdown(unittest.TestCase):
         self.assertEqual(lines, ["- run, stock, LEFT_OUT: t0, and 19 more"])
 
 
+class Run(unittest.TestCase):
+    def test_what_a_kernel_that_died_has_said(self):
+        files = {"stamp": "", "status": "0", "seconds": "1", "log": "#1 t:OK\n", "accel": "tcg", "release": "7.3.4", "kernel.log": "boot\n"}
+        with tempfile.TemporaryDirectory() as path:
+            for name, text in files.items():
+                Path(path, name).write_text(text)
+            self.assertEqual(report.read_run(Path(path), "test_progs")["splats"], [])
+            Path(path, "kernel.log.earlier").write_text("BUG: KASAN: slab-use-after-free\n")
+            self.assertEqual(report.read_run(Path(path), "test_progs")["splats"], ["BUG: KASAN: slab-use-after-free"])
+
+
 class Main(unittest.TestCase):
     def test_run_that_is_not_there(self):
         with tempfile.TemporaryDirectory() as path:

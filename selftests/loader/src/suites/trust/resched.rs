@@ -204,7 +204,8 @@ pub fn run(args: &ReschedArgs) -> io::Result<bool> {
             "patcher_us": micros(patcher),
             "stock_us": micros(stock),
         }}));
-        Ok(good)
+        // Or no stack was known for one of a session.
+        Ok(good && session > Duration::ZERO)
     })
 }
 
