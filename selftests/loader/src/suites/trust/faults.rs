@@ -55,9 +55,8 @@ pub struct FaultArgs {
     /// Directory with BPF objects (*.o)
     #[arg(long, default_value = "/progs")]
     progs: PathBuf,
-    /// Do not look for leaks, in a kernel that has no kmemleak
-    #[arg(long)]
-    no_leaks: bool,
+    #[command(flatten)]
+    leaks: leaks::LeakArgs,
 }
 
 /// What came of the loads of one mode.
@@ -276,14 +275,8 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
         }}));
     }
     out::json(&json!({ "kept": kept.json() }));
-    let leaks = match args.no_leaks {
-        true => None,
-        false => leaks::found()?,
-    };
+    let look = args.leaks.look()?;
     let grown = leaks::used()?.saturating_sub(before);
-    for text in leaks.iter().flatten().take(SHOWN) {
-        out::progress(&format!("leak: {text}"));
-    }
     let sum = |of: fn(&Tally) -> u64| tallies.iter().map(of).sum::<u64>();
     // A mode in which the patcher did not meet a failure shows nothing. Mode verify does not take linearize's time.
     let met = |(&mode, tally): (&Mode, &Tally)| match mode {
@@ -292,7 +285,7 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
         Mode::Verify => tally.inside > 0,
     };
     let good = problems.is_empty()
-        && (args.no_leaks || leaks.as_ref().is_some_and(Vec::is_empty))
+        && look.good
         && grown <= GROWTH
         && kept.is_enough()
         && modes.iter().zip(&tallies).all(met);
@@ -304,7 +297,7 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
         "inside": sum(|tally| tally.inside),
         "in_engine": sum(|tally| tally.in_engine),
         "problems": problems.len(),
-        "leaks": leaks.map(|leaks| leaks.len()),
+        "leaks": look.leaks,
         "grown_kib": grown >> 10,
         "seconds": start.elapsed().as_secs_f64(),
     }}));

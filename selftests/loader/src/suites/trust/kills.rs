@@ -41,6 +41,8 @@ pub struct KillArgs {
     /// Where the moments come from
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    leaks: leaks::LeakArgs,
 }
 
 /// What the load of a victim takes in mode patcher, and what of it the rewriting takes, with which it ends.
@@ -154,15 +156,12 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
     let slowest = percent(&took, 100);
     let late = took.iter().filter(|&&took| took > SOON).count();
 
-    let leaks = leaks::found()?;
+    let look = args.leaks.look()?;
     let more = leaks::used()?.saturating_sub(used);
-    for text in leaks.iter().flatten() {
-        out::progress(&format!("leak: {text}"));
-    }
     let good = slowest <= PROMPT
         && in_session * IN_SESSION >= args.count
         && more <= GROWTH
-        && leaks.as_ref().is_some_and(Vec::is_empty)
+        && look.good
         && grown.get("verify_differences") == 0;
     out::json(&json!({ "summary": {
         "command": "kills",
@@ -178,7 +177,7 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
         "median_in_session_us": micros(percent(&took_there, 50)),
         "slowest_in_session_us": micros(percent(&took_there, 100)),
         "late": late,
-        "leaks": leaks.map(|leaks| leaks.len()),
+        "leaks": look.leaks,
         "grown_kib": more >> 10,
         "seconds": start.elapsed().as_secs_f64(),
     }}));

@@ -7,6 +7,10 @@ use std::io;
 use std::thread::sleep;
 use std::time::Duration;
 
+use clap::Args;
+
+use crate::out;
+
 const KMEMLEAK: &str = "/sys/kernel/debug/kmemleak";
 /// kmemleak leaves out what is younger than 5 s. Programs are freed a moment after they were closed.
 const AGE: Duration = Duration::from_secs(6);
@@ -21,6 +25,24 @@ const NO_LEAK: [&str; 3] = [
 
 /// Kinds of memory in /proc/meminfo that a leak of this kernel's own would be in.
 const KINDS: [&str; 4] = ["SUnreclaim:", "VmallocUsed:", "Percpu:", "KernelStack:"];
+
+/// Leaks that are shown.
+const SHOWN: usize = 20;
+
+#[derive(Args)]
+pub struct LeakArgs {
+    /// Do not look for leaks, in a kernel that has no kmemleak
+    #[arg(long)]
+    no_leaks: bool,
+}
+
+/// What came of a look for leaks.
+pub struct Look {
+    /// How many there are; None if nobody has looked.
+    pub leaks: Option<usize>,
+    /// There are none, or they were not to be looked for.
+    pub good: bool,
+}
 
 /// Bytes that the kernel uses for itself.
 ///
@@ -54,11 +76,7 @@ pub fn forget() {
 
 /// What kmemleak finds that BPF has allocated since [`forget`]; None if this kernel does not have it, or
 /// it is off.
-///
-/// # Errors
-///
-/// What the kernel says.
-pub fn found() -> io::Result<Option<Vec<String>>> {
+fn found() -> io::Result<Option<Vec<String>>> {
     if !scan() {
         return Ok(None);
     }
@@ -68,4 +86,39 @@ pub fn found() -> io::Result<Option<Vec<String>>> {
         object.contains("bpf") && !NO_LEAK.iter().any(|known| object.contains(known))
     });
     Ok(Some(of_bpf.map(str::to_owned).collect()))
+}
+
+/// Looks for leaks of BPF since [`forget`], and shows the first ones. To find that this kernel has no kmemleak, or
+/// that it is off, is not good.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn look() -> io::Result<Look> {
+    let leaks = found()?;
+    for text in leaks.iter().flatten().take(SHOWN) {
+        out::progress(&format!("leak: {text}"));
+    }
+    let leaks = leaks.map(|leaks| leaks.len());
+    Ok(Look {
+        leaks,
+        good: leaks == Some(0),
+    })
+}
+
+impl LeakArgs {
+    /// [`look`], if leaks are to be looked for.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel says.
+    pub fn look(&self) -> io::Result<Look> {
+        match self.no_leaks {
+            true => Ok(Look {
+                leaks: None,
+                good: true,
+            }),
+            false => look(),
+        }
+    }
 }

@@ -133,8 +133,7 @@ pub fn run(args: &SoakArgs) -> io::Result<bool> {
             out::progress(&format!("{rounds} rounds, {loads} loads, {kib} KiB in use"));
         }
     }
-    let leaks = leaks::found()?;
-    problems.extend(leaks.iter().flatten().map(|leak| format!("leak: {leak}")));
+    let look = leaks::look()?;
     for text in &problems {
         out::progress(text);
     }
@@ -143,7 +142,7 @@ pub fn run(args: &SoakArgs) -> io::Result<bool> {
     let (least, most) = (samples.iter().min(), samples.iter().max());
     let (least, most) = (least.copied().unwrap_or(0), most.copied().unwrap_or(0));
     let flat = samples.len() > 1 && most - least <= GROWTH;
-    let good = problems.is_empty() && leaks.is_some() && sessions > 0 && flat && kept.is_enough();
+    let good = problems.is_empty() && look.good && sessions > 0 && flat && kept.is_enough();
     out::json(&json!({ "kept": kept.json() }));
     out::json(&json!({ "summary": {
         "command": "soak",
@@ -155,7 +154,7 @@ pub fn run(args: &SoakArgs) -> io::Result<bool> {
         "least_kib": least >> 10,
         "most_kib": most >> 10,
         "problems": problems.len(),
-        "leaks": leaks.map(|leaks| leaks.len()),
+        "leaks": look.leaks,
         "seconds": start.elapsed().as_secs_f64(),
     }}));
     Ok(good)
