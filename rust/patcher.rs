@@ -13,11 +13,12 @@
 //! - `view`: the program as C has it, and as slices for the engine,
 //! - `engine`: the work itself, on slices,
 //! - `verify`: the same once more, by the kernel's own functions, and a comparison,
-//! - `mode`, `stats`: the module's parameter and counters.
+//! - `mode`, `stats`: the module's parameter and counters,
+//! - `resched`: lets others run.
 //!
 //! `entry` and `view` are the boundary to C. They hold all `unsafe` code but that of
-//! `verify::shadow`, which calls the kernel's own functions, and single calls in `mode` and
-//! `verify::dump`.
+//! `verify::shadow`, which calls the kernel's own functions, and single lines of `mode`, `resched`,
+//! `spare` and `verify::dump`.
 
 use kernel::prelude::*;
 
