@@ -126,8 +126,10 @@ fn backward(jump: Insn, off: usize) -> Vec<Insn> {
     insns
 }
 
-/// Jumps of each kind, just within 16 bits and just outside.
+/// Jumps of each kind, just within 16 bits and just outside: by one insn, and by as many as the last edit adds,
+/// which the message has to blame still.
 fn jumps() -> Vec<Edge> {
+    const BEYOND: [(&str, usize); 2] = [("far", 1), ("farther", ADDED)];
     const FORWARD: usize = i16::MAX as usize;
     const BACKWARD: usize = FORWARD + 1;
     let len = ldx(W, 6, 1, LEN);
@@ -145,13 +147,17 @@ fn jumps() -> Vec<Edge> {
     let mut edges = Vec::new();
     for (name, head, jump) in forwards {
         edges.push(within(name, forward(head, jump, FORWARD)));
-        let far = forward(head, jump, FORWARD + 1);
-        edges.push(outside(&format!("{name}_far"), libc::ENOMEM, far));
+        for (far, by) in BEYOND {
+            let insns = forward(head, jump, FORWARD + by);
+            edges.push(outside(&format!("{name}_{far}"), libc::ENOMEM, insns));
+        }
     }
     for (name, jump) in backwards {
         edges.push(within(name, backward(jump, BACKWARD)));
-        let far = backward(jump, BACKWARD + 1);
-        edges.push(outside(&format!("{name}_far"), libc::ENOMEM, far));
+        for (far, by) in BEYOND {
+            let insns = backward(jump, BACKWARD + by);
+            edges.push(outside(&format!("{name}_{far}"), libc::ENOMEM, insns));
+        }
     }
     // One that has 32 bits does not care.
     let mut insns = forward(&always, ja(0), FORWARD + 1);
