@@ -249,10 +249,11 @@ fn differs(given: &[Insn], a: &Made, b: &Made) -> Option<String> {
     }
 }
 
-/// Loads a program in all modes. Returns what is wrong.
-fn wrong(switch: &mut Switch, edge: &Edge) -> io::Result<Vec<String>> {
+/// Loads a program in all modes; true if all is as it should be. Tells at once what is not, as a difference in mode
+/// verify may bring the kernel down.
+fn is_alike(switch: &mut Switch, edge: &Edge) -> io::Result<bool> {
     let spec = &edge.spec;
-    let mut wrong = Vec::new();
+    let mut alike = true;
     let mut first = None;
     for &mode in switch.all_modes() {
         switch.set(mode)?;
@@ -265,16 +266,18 @@ fn wrong(switch: &mut Switch, edge: &Edge) -> io::Result<Vec<String>> {
             };
             if !as_said {
                 let made = made.as_ref().map(|report| report.insns);
-                wrong.push(format!("{} is not at the edge: {made:?}", spec.name));
+                out::progress(&format!("{} is not at the edge: {made:?}", spec.name));
+                alike = false;
             }
             first = Some(made);
             continue;
         };
         if let Some(text) = differs(&spec.insns, first, &made) {
-            wrong.push(format!("{} in mode {mode}: {text}", spec.name));
+            out::progress(&format!("{} in mode {mode}: {text}", spec.name));
+            alike = false;
         }
     }
-    Ok(wrong)
+    Ok(alike)
 }
 
 /// Runs the command; true if all modes agree about each program.
@@ -291,14 +294,10 @@ pub fn run() -> io::Result<bool> {
     let btf = Btf::load()?;
     let (mut fit, mut do_not, mut bad) = (0, 0, 0);
     for edge in edges(&btf) {
-        let wrong = wrong(&mut switch, &edge)?;
+        bad += usize::from(!is_alike(&mut switch, &edge)?);
         match edge.fits {
             Fits::Yes => fit += 1,
             Fits::No(_) => do_not += 1,
-        }
-        bad += usize::from(!wrong.is_empty());
-        for text in &wrong {
-            out::progress(text);
         }
     }
     let grown = Stats::read()?.since(&before);
