@@ -44,7 +44,7 @@ boot() {
 		status=1
 		tail -n 20 "$log" | sed 's/^/    | /' >&2
 	}
-	! grep -m 3 -E "$KERNEL_REPORTS" "$log" || status=1
+	no_reports <"$log" || status=1
 }
 
 run "$TOP/scripts/setup/host-packages.sh" arm64

@@ -31,7 +31,7 @@ suite() {
 		"$TOP/scripts/run/vm.sh" "$kind" </dev/null >"$dir/console" 2>&1 || status=1
 	[[ $(cat "$dir/status" 2>/dev/null) == 0 ]] || status=1
 	printf '%-9s %-8s %s\n' "$kind" "$mode" "$(tail -n 1 "$dir/log" 2>/dev/null)"
-	! grep -m 3 -E "$KERNEL_REPORTS" "$dir/kernel.log" || status=1
+	no_reports <"$dir/kernel.log" || status=1
 }
 
 # What a trace point costs that is off: at most one insn.

@@ -217,6 +217,7 @@ part_planted() {
 	echo "$good planted faults noticed, $bad not noticed"
 	((good > 0 && bad == 0))
 }
+
 # Parts whose figures are times, or that build kernels with faults; then those that run two at a time, the longest
 # ones first.
 alone=(no_panic hostile edges unprivileged resched groups kills planted)
@@ -227,20 +228,14 @@ one() {
 	local name=${1//_/-} start=$SECONDS status=0 verdict=ok log
 	log=$TOP/results/trust/$name.log
 	note "$name (log: $log)"
-	piped "$0" --part "$1" 2>&1 | tee "$log" | sed -unE '/^==> |^    /p' >&2 || status=${PIPESTATUS[0]}
+	piped "$0" --step "part_$1" 2>&1 | tee "$log" | sed -unE '/^==> |^    /p' >&2 || status=${PIPESTATUS[0]}
 	((status == 0)) || verdict=FAIL
 	printf '%-4s  %-12s %7s  %s\n' "$verdict" "$name" "$(elapsed $((SECONDS - start)))" "$(tail -n 1 "$log" | cut -c1-160)" \
 		>"$TOP/results/trust/$name.row"
 	note "$name: $verdict"
 }
 
-if [[ ${1:-} == --part ]]; then
-	"part_$2"
-	exit
-elif [[ ${1:-} == --one ]]; then
-	one "$2"
-	exit
-fi
+dispatch_step "$@"
 
 # wanted PART: does ONLY name it?
 wanted() { [[ -z ${ONLY:-} || " $ONLY " == *" ${1//_/-} "* ]]; }
@@ -262,7 +257,7 @@ done
 for part in "${beside[@]}"; do
 	wanted "$part" || continue
 	while (($(jobs -rp | wc -l) >= 2)); do wait -n || true; done
-	piped "$0" --one "$part" &
+	piped "$0" --step one "$part" &
 done
 wait
 # A part that was killed has left none.
