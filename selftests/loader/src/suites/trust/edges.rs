@@ -145,19 +145,18 @@ fn jumps() -> Vec<Edge> {
         ("back32", branch(W32, Cond::Lt, 6, 2)),
     ];
     let mut edges = Vec::new();
-    for (name, head, jump) in forwards {
-        edges.push(within(name, forward(head, jump, FORWARD)));
+    let mut around = |name: &str, most: usize, program: &dyn Fn(usize) -> Vec<Insn>| {
+        edges.push(within(name, program(most)));
         for (far, by) in BEYOND {
-            let insns = forward(head, jump, FORWARD + by);
+            let insns = program(most + by);
             edges.push(outside(&format!("{name}_{far}"), libc::ENOMEM, insns));
         }
+    };
+    for (name, head, jump) in forwards {
+        around(name, FORWARD, &|off| forward(head, jump, off));
     }
     for (name, jump) in backwards {
-        edges.push(within(name, backward(jump, BACKWARD)));
-        for (far, by) in BEYOND {
-            let insns = backward(jump, BACKWARD + by);
-            edges.push(outside(&format!("{name}_{far}"), libc::ENOMEM, insns));
-        }
+        around(name, BACKWARD, &|off| backward(jump, off));
     }
     // One that has 32 bits does not care.
     let mut insns = forward(&always, ja(0), FORWARD + 1);
