@@ -9,6 +9,9 @@
 //! Few edits of a short program are left to the kernel's own functions, whose failures the patcher counts as its
 //! own. So those in the engine are counted too, which is the only one to take the time of its linearize.
 //!
+//! A session begins in the memory of the one before, if that is little. So that what a new one allocates fails too,
+//! programs by hand are each loaded behind a program whose sessions keep too much.
+//!
 //! A load with a failure gives an errno that stock gives for one, or it gives the program, as some
 //! allocations are tried another way. The load behind it gives what it gave before.
 
@@ -22,7 +25,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::leaks;
-use super::programs::{Kept, Programs};
+use super::programs::{Given, Kept, Programs, Source};
 use crate::bpf::{self, Detail, Report, Spec};
 use crate::compare::{difference, drawn};
 use crate::kernel::fault::Faults;
@@ -30,6 +33,7 @@ use crate::kernel::mode::{Mode, Switch};
 use crate::kernel::stats::Stats;
 use crate::kernel::unpriv;
 use crate::out;
+use crate::suites::families;
 
 /// Bytes that the kernel may use more in the end: caches of its own.
 const GROWTH: u64 = 4 << 20;
@@ -37,6 +41,8 @@ const GROWTH: u64 = 4 << 20;
 const SHOWN: usize = 20;
 /// Programs that are loaded in each mode before memory is looked at, so that the kernel's caches are full.
 const WARM: usize = 50;
+/// Edits of the program whose sessions are too large for the next one to begin in: `KEPT` in rust/spare.rs.
+const NO_SPARE: usize = 2_000;
 
 #[derive(Args)]
 pub struct FaultArgs {
@@ -72,14 +78,26 @@ struct Tally {
     inside: u64,
     /// Loads with such a failure that had come to the engine's linearize.
     in_engine: u64,
+    /// Loads with such a failure that had come to the end of no session.
+    in_begin: u64,
+}
+
+/// What all programs need.
+struct Setup {
+    faults: Faults,
+    /// Sessions behind a load of it begin in new memory.
+    no_spare: Spec,
 }
 
 /// What one program gives.
 struct Bench<'a> {
-    switch: &'a Switch,
+    switch: &'a mut Switch,
+    mode: Mode,
     spec: &'a Spec,
     faults: &'a Faults,
     first: &'a Report,
+    /// What is loaded in front of it.
+    in_front: Option<&'a Spec>,
 }
 
 fn report(spec: &Spec, prog: &OwnedFd) -> io::Result<Report> {
@@ -95,27 +113,41 @@ impl Bench<'_> {
         Ok(difference(&self.spec.insns, self.first, &report))
     }
 
+    /// Loads what is to be loaded in front: in mode patcher, as it is long.
+    fn prepare(&mut self) -> io::Result<()> {
+        let Some(spec) = self.in_front else {
+            return Ok(());
+        };
+        self.switch.set(Mode::Patcher)?;
+        let loaded = bpf::load(spec);
+        self.switch.set(self.mode)?;
+        loaded.map(drop)
+    }
+
     /// Lets allocations fail, `row` in a row, from each of the last `most` of them on. Returns the errnos of the
     /// loads.
     fn run(
-        &self,
+        &mut self,
         most: u32,
         row: u32,
         tally: &mut Tally,
         problems: &mut Vec<String>,
     ) -> io::Result<BTreeSet<i32>> {
         let by = |call: &mut dyn FnMut() -> io::Result<OwnedFd>| self.faults.count(call);
+        self.prepare()?;
         let (_, total) = bpf::load_by(self.spec, &mut [], 0, by)??;
         let mut seen = BTreeSet::new();
         // Rewriting is what a load ends with.
         for n in total.saturating_sub(most) + 1.. {
             let by =
                 |call: &mut dyn FnMut() -> io::Result<OwnedFd>| self.faults.fail_row(n, row, call);
+            self.prepare()?;
             let before = Stats::read_if(self.switch)?;
             let (result, failed) = bpf::load_by(self.spec, &mut [], 0, by)??;
             let grown = Stats::read_if(self.switch)?.since(&before);
-            let in_engine = grown.get("fail_enomem") > 0 && grown.get("linearize_ns") > 0;
-            tally.in_engine += u64::from(in_engine);
+            let inside = grown.get("fail_enomem") > 0;
+            tally.in_engine += u64::from(inside && grown.get("linearize_ns") > 0);
+            tally.in_begin += u64::from(inside && grown.get("sessions") == 0);
             let mut said = match &result {
                 Ok(prog) => self.differs(prog)?,
                 Err(err) if failed => {
@@ -149,26 +181,30 @@ impl Bench<'_> {
     }
 }
 
-/// Lets the allocations of loads of `spec` fail in each mode. `prog` is its first load, in mode stock.
+/// Lets the allocations of loads of a program fail in each mode. `prog` is its first load, in mode stock.
 fn one(
     switch: &mut Switch,
-    faults: &Faults,
-    (spec, prog): (&Spec, &OwnedFd),
+    setup: &Setup,
+    (given, prog): (&Given, &OwnedFd),
     args: &FaultArgs,
     tallies: &mut [Tally],
     problems: &mut Vec<String>,
     in_stock: &mut BTreeSet<i32>,
 ) -> io::Result<()> {
     let modes = switch.all_modes();
+    let spec = &given.spec;
     let first = report(spec, prog)?;
+    let is_by_hand = matches!(given.source, Source::Hand | Source::User);
     for (&mode, tally) in modes.iter().zip(tallies) {
         switch.set(mode)?;
         let before = Stats::read_if(switch)?;
-        let bench = Bench {
+        let mut bench = Bench {
             switch,
+            mode,
             spec,
-            faults,
+            faults: &setup.faults,
             first: &first,
+            in_front: (is_by_hand && mode != Mode::Stock).then_some(&setup.no_spare),
         };
         let found = problems.len();
         let mut seen = BTreeSet::new();
@@ -223,7 +259,10 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
     out::json(&json!({ "kernel": switch.kernel() }));
     let _allowed = unpriv::allow()?;
     let mut programs = Programs::new(&args.progs, args.seed)?;
-    let faults = Faults::with_pages()?;
+    let setup = Setup {
+        no_spare: families::context(NO_SPARE)?.spec,
+        faults: Faults::with_pages()?,
+    };
     let modes = switch.all_modes();
     let mut tallies: Vec<Tally> = modes.iter().map(|_| Tally::default()).collect();
     let mut problems = Vec::new();
@@ -240,8 +279,8 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
         };
         one(
             &mut switch,
-            &faults,
-            (&given.spec, &prog),
+            &setup,
+            (&given, &prog),
             args,
             &mut tallies,
             &mut problems,
@@ -270,6 +309,7 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
             "passed": tally.passed,
             "inside": tally.inside,
             "in_engine": tally.in_engine,
+            "in_begin": tally.in_begin,
             "errnos": tally.errnos.iter().map(|(errno, n)| (errno.to_string(), *n))
                 .collect::<BTreeMap<_, _>>(),
         }}));
@@ -281,8 +321,8 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
     // A mode in which the patcher did not meet a failure shows nothing. Mode verify does not take linearize's time.
     let met = |(&mode, tally): (&Mode, &Tally)| match mode {
         Mode::Stock => true,
-        Mode::Patcher => tally.in_engine > 0,
-        Mode::Verify => tally.inside > 0,
+        Mode::Patcher => tally.in_engine > 0 && tally.in_begin > 0,
+        Mode::Verify => tally.in_begin > 0,
     };
     let good = problems.is_empty()
         && look.good
@@ -296,6 +336,7 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
         "failures": sum(|tally| tally.failures),
         "inside": sum(|tally| tally.inside),
         "in_engine": sum(|tally| tally.in_engine),
+        "in_begin": sum(|tally| tally.in_begin),
         "problems": problems.len(),
         "leaks": look.leaks,
         "grown_kib": grown >> 10,
