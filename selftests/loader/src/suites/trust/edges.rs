@@ -36,6 +36,9 @@ const EDITS: usize = 1_000;
 const EDITS_OF_LONG: usize = 4;
 /// Insns that a load of [`IFINDEX`] adds.
 const ADDED: usize = 2;
+/// Most insns that a jump of 16 bits leads ahead, and back.
+const FORWARD: usize = i16::MAX as usize;
+const BACKWARD: usize = FORWARD + 1;
 
 /// A load that becomes three insns.
 const GROWS: Insn = Insn::new(0x61, 0, 1, IFINDEX, 0);
@@ -105,33 +108,46 @@ fn calls(functions: usize) -> Vec<Insn> {
     insns
 }
 
-/// `head`, a jump over [`EDITS`] loads and as many other insns as make its offset `off` in the end, an end.
-fn forward(head: &[Insn], jump: Insn, off: usize) -> Vec<Insn> {
+/// `head`, a jump over `edits` loads and as many other insns as make its offset `off` in the end, an end.
+fn forward(head: &[Insn], jump: Insn, edits: usize, off: usize) -> Vec<Insn> {
     let mut insns = head.to_vec();
-    insns.push(jump.with_off((off - ADDED * EDITS) as i16));
-    insns.extend([GROWS; EDITS]);
-    insns.resize(insns.len() + off - (ADDED + 1) * EDITS, mov(0, 0));
+    insns.push(jump.with_off((off - ADDED * edits) as i16));
+    insns.resize(insns.len() + edits, GROWS);
+    insns.resize(insns.len() + off - (ADDED + 1) * edits, mov(0, 0));
     insns.extend([mov(0, 0), exit()]);
     insns
 }
 
-/// A loop that is run twice: its jump leads `off` insns back in the end.
-fn backward(jump: Insn, off: usize) -> Vec<Insn> {
+/// A loop that is run twice: its jump leads `off` insns back in the end, over `edits` loads.
+fn backward(jump: Insn, edits: usize, off: usize) -> Vec<Insn> {
     let mut insns = vec![mov(6, 0)];
-    insns.extend([GROWS; EDITS]);
-    insns.resize(off - ADDED * EDITS - 1, mov(0, 0));
+    insns.resize(1 + edits, GROWS);
+    insns.resize(off - ADDED * edits - 1, mov(0, 0));
     insns.push(alu_imm(W64, Op::Add, 6, 1));
-    insns.push(jump.with_off(-((off - ADDED * EDITS) as i32) as i16));
+    insns.push(jump.with_off(-((off - ADDED * edits) as i32) as i16));
     insns.extend([mov(0, 0), exit()]);
     insns
+}
+
+/// Two programs with a jump that is too far, ahead and back, and so few edits that mode verify is quick.
+pub fn too_far() -> Vec<Spec> {
+    const FEW: usize = 8;
+    let ahead = forward(
+        &[ldx(W, 6, 1, LEN)],
+        jmp(Cond::Eq, 6, 1, 0),
+        FEW,
+        FORWARD + 1,
+    );
+    let back = backward(jmp(Cond::Lt, 6, 2, 0), FEW, BACKWARD + 1);
+    let programs = [("ahead", ahead), ("back", back)];
+    let specs = programs.map(|(name, insns)| within(name, insns).spec);
+    specs.to_vec()
 }
 
 /// Jumps of each kind, just within 16 bits and just outside: by one insn, and by as many as the last edit adds,
 /// which the message has to blame still.
 fn jumps() -> Vec<Edge> {
     const BEYOND: [(&str, usize); 2] = [("far", 1), ("farther", ADDED)];
-    const FORWARD: usize = i16::MAX as usize;
-    const BACKWARD: usize = FORWARD + 1;
     let len = ldx(W, 6, 1, LEN);
     let plain = [len];
     let always = [len, jmp(Cond::Eq, 6, 1, 1)];
@@ -153,13 +169,13 @@ fn jumps() -> Vec<Edge> {
         }
     };
     for (name, head, jump) in forwards {
-        around(name, FORWARD, &|off| forward(head, jump, off));
+        around(name, FORWARD, &|off| forward(head, jump, EDITS, off));
     }
     for (name, jump) in backwards {
-        around(name, BACKWARD, &|off| backward(jump, off));
+        around(name, BACKWARD, &|off| backward(jump, EDITS, off));
     }
     // One that has 32 bits does not care.
-    let mut insns = forward(&always, ja(0), FORWARD + 1);
+    let mut insns = forward(&always, ja(0), EDITS, FORWARD + 1);
     insns[2] = gotol(i32::from(insns[2].off));
     edges.push(within("gotol", insns));
     edges
@@ -321,14 +337,14 @@ mod tests {
 
     #[test]
     fn jumps_lead_to_an_end() {
-        let insns = forward(&[ldx(W, 6, 1, LEN)], jmp(Cond::Eq, 6, 1, 0), 32_767);
+        let insns = forward(&[ldx(W, 6, 1, LEN)], jmp(Cond::Eq, 6, 1, 0), EDITS, FORWARD);
         let off = usize::try_from(insns[1].off).unwrap();
-        assert_eq!(off + ADDED * EDITS, 32_767);
+        assert_eq!(off + ADDED * EDITS, FORWARD);
         assert_eq!(insns[2 + off..], [mov(0, 0), exit()]);
-        let insns = backward(jmp(Cond::Lt, 6, 2, 0), 32_768);
+        let insns = backward(jmp(Cond::Lt, 6, 2, 0), EDITS, BACKWARD);
         let at = insns.len() - 3;
         let off = usize::try_from(-insns[at].off).unwrap();
-        assert_eq!(off + ADDED * EDITS, 32_768);
+        assert_eq!(off + ADDED * EDITS, BACKWARD);
         assert_eq!(insns[at + 1 - off], GROWS);
         assert_eq!(at + 1 - off, 1);
     }

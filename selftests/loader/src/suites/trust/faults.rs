@@ -10,7 +10,7 @@
 //! own. So those in the engine are counted too, which is the only one to take the time of its linearize.
 //!
 //! A session begins in the memory of the one before, if that is little. So that what a new one allocates fails too,
-//! programs by hand are each loaded behind a program whose sessions keep too much.
+//! programs by hand and of families are each loaded behind a program whose sessions keep too much.
 //!
 //! A load with a failure gives an errno that stock gives for one, or it gives the program, as some
 //! allocations are tried another way. The load behind it gives what it gave before.
@@ -49,6 +49,9 @@ pub struct FaultArgs {
     /// Number of programs
     #[arg(long, default_value_t = 500)]
     count: usize,
+    /// Programs to leave out, from the first on, as another run has had them
+    #[arg(long, default_value_t = 0)]
+    skip: usize,
     /// Where the random ones come from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -181,7 +184,7 @@ impl Bench<'_> {
     }
 }
 
-/// Lets the allocations of loads of a program fail in each mode. `prog` is its first load, in mode stock.
+/// Lets the allocations of loads of a program fail in each mode. `prog` is its first load.
 fn one(
     switch: &mut Switch,
     setup: &Setup,
@@ -194,8 +197,12 @@ fn one(
     let modes = switch.all_modes();
     let spec = &given.spec;
     let first = report(spec, prog)?;
-    let is_by_hand = matches!(given.source, Source::Hand | Source::User);
-    for (&mode, tally) in modes.iter().zip(tallies) {
+    let is_short = matches!(
+        given.source,
+        Source::Hand | Source::User | Source::Family(_)
+    );
+    let modes_and_tallies = modes.iter().zip(tallies);
+    for (&mode, tally) in modes_and_tallies.filter(|(mode, _)| given.source.loads_in(**mode)) {
         switch.set(mode)?;
         let before = Stats::read_if(switch)?;
         let mut bench = Bench {
@@ -204,7 +211,7 @@ fn one(
             spec,
             faults: &setup.faults,
             first: &first,
-            in_front: (is_by_hand && mode != Mode::Stock).then_some(&setup.no_spare),
+            in_front: (is_short && mode != Mode::Stock).then_some(&setup.no_spare),
         };
         let found = problems.len();
         let mut seen = BTreeSet::new();
@@ -271,9 +278,10 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
     let mut kept = Kept::default();
     let start = Instant::now();
     let before = warm(&mut switch, &mut programs, args)?;
-    for number in 0.. {
+    for number in args.skip.. {
         let given = programs.get(number);
-        switch.set(modes[0])?;
+        let mode = modes.iter().find(|mode| given.source.loads_in(**mode));
+        switch.set(*mode.unwrap_or(&Mode::Stock))?;
         let Some(prog) = kept.load(&given)? else {
             continue;
         };

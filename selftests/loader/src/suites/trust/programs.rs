@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs for every pass: of each family, by hand, real ones, and then random ones. The first ones are some
-//! of each kind.
+//! Programs for every pass: of each family, by hand, with jumps that are too far, real ones, and then random ones.
+//! The first ones are some of families and by hand.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,9 +11,11 @@ use std::time::Duration;
 
 use serde_json::{json, Value};
 
+use super::edges;
 use crate::bpf::object::{files, Object};
 use crate::bpf::{self, Spec};
 use crate::generator::Generator;
+use crate::kernel::mode::Mode;
 use crate::suites::{families, handmade, programs};
 
 /// Edits of the programs of each family: a few, more than a session has room for, and more than that
@@ -36,6 +38,8 @@ pub enum Source {
     User,
     /// By hand; root's.
     Hand,
+    /// Has a jump that is too far. Stock refuses it.
+    Far,
     /// Of an object of the loader's own.
     Own,
     /// Of another object. The kernel may lack what it needs, as a JIT.
@@ -78,6 +82,11 @@ impl Source {
         took <= SLOW || !matches!(self, Source::Own | Source::Object | Source::Random)
     }
 
+    /// May it be loaded in this mode?
+    pub fn loads_in(self, mode: Mode) -> bool {
+        self != Source::Far || mode != Mode::Stock
+    }
+
     fn may_be_refused(self) -> bool {
         matches!(self, Source::Object | Source::Random)
     }
@@ -110,6 +119,7 @@ impl Programs {
             of_families.extend(family);
         }
         let mut given = in_turn(lists);
+        given.extend(of(Source::Far, edges::too_far()));
         for (source, object) in &objects {
             given.extend(of(*source, object.programs()));
         }

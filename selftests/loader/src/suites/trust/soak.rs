@@ -95,7 +95,7 @@ pub fn run(args: &SoakArgs) -> io::Result<bool> {
     let (mut specs, mut kept) = (Vec::new(), Kept::default());
     for number in 0..args.count {
         let given = programs.get(number);
-        if kept.load(&given)?.is_some() {
+        if given.source.loads_in(Mode::Stock) && kept.load(&given)?.is_some() {
             specs.push(given.spec);
         }
     }
