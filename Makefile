@@ -6,7 +6,8 @@
 #   KSRC=<tree or tarball>     the user's own kernel source instead of the packaged one; never modified
 #   KDIR=<kernel build dir>    for `make module` and `make install`: the user's own patched kernel; the running one's if not set
 #   CMD='<command>'            for `make vm`: run it there, and end with its status; without it there is a shell
-#   KIND=vm|vm-lean|vm-debug|vm-interp  for `make vm`: the CI's configuration, the same without debugging, that with sanitizers, or with the interpreter
+#   KIND=vm|vm-lean|vm-debug|vm-interp|vm-fault  for `make vm`: the CI's configuration, the same without debugging, and that
+#                              with sanitizers, with the interpreter, or with allocations that fail
 #   MODE=<mode>                for `make vm`: patcher, stock or verify; none loads no module
 #   FULL=1                     `make run` also runs the ladder's slow rows in mode stock (many minutes)
 #   BPF_PATCHER_CACHE=<dir>    where everything heavy is kept
@@ -20,8 +21,8 @@
 #   BASE=<bench.json>          for `make bench-compare`
 #   SERIES=static-branch       for `make vm`: a kernel with that series too
 #   KINDS='<kind>...'          for `make static-branch`: 'vm-lean identity' if not set; vm for lockdep, vm-debug for KASAN, vm-interp for what is refused without the JIT
-#   ONLY='<part>...'           for `make trust`: only these of no-panic, hostile, edges, unprivileged, resched, groups, faults, kills,
-#                              host, sanitizers, suites, planted, soak
+#   ONLY='<part>...'           for `make trust`: only these of no-panic, hostile, edges, unprivileged, resched, groups, faults,
+#                              faults-jit, kills, host, sanitizers, suites, planted, soak
 FULL ?=
 INITRD ?=
 ARGS ?=

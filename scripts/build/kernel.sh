@@ -67,9 +67,12 @@ um) variant=patched name="patched kernel" ;;
 um-fault | um-debug | um-none) variant=patched name="patched kernel (${kind#um-})" ;;
 um-stock) variant=stock name="unpatched kernel" ;;
 um-no-net | um-no-syscall) variant=patched name="objects of the series (${kind#um-})" ;;
-vm | vm-lean | vm-debug | vm-interp) variant=patched name="virtual machine's kernel ($kind)" ;;
 arm64) variant=patched name="kernel for arm64" ;;
-*) die "usage: kernel.sh um|um-fault|um-debug|um-none|um-stock|um-no-net|um-no-syscall|vm|vm-lean|vm-debug|vm-interp|arm64" ;;
+*)
+	[[ " $VM_KINDS " == *" $kind "* ]] ||
+		die "usage: kernel.sh um|um-fault|um-debug|um-none|um-stock|um-no-net|um-no-syscall|${VM_KINDS// /|}|arm64"
+	variant=patched name="virtual machine's kernel ($kind)"
+	;;
 esac
 
 lock_cache

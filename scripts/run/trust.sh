@@ -3,9 +3,9 @@
 # shellcheck disable=SC2317 # parts are called by their names
 #
 # trust.sh: what happens when something goes wrong (Documentation/trust.md). Each part ends with a line of the
-# table. ONLY='<names>' runs these parts alone; FAULTS, RANDOM_PROGRAMS, KILLS, UNPRIVILEGED say how many programs or
-# loads, RESCHED how often each program is loaded, SESSIONS how many random ones of KUnit, SOAK how many seconds,
-# TIME how many of the fuzzer. The long parts run two at a time.
+# table. ONLY='<names>' runs these parts alone; FAULTS, FAULTS_JIT, RANDOM_PROGRAMS, KILLS, UNPRIVILEGED say how many
+# programs or loads, RESCHED how often each program is loaded, SESSIONS how many random ones of KUnit, SOAK how many
+# seconds, TIME how many of the fuzzer. The long parts run two at a time.
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"
@@ -59,16 +59,41 @@ part_hostile() {
 	echo "$rust cases in Rust, $c in C, and $c_verify in C in mode verify pass"
 }
 
+build_faults() { boot_prepare um-fault; }
 part_faults() {
-	boot_prepare um-fault
+	build_faults
 	watched um-fault trust-faults trust faults --count "${FAULTS:-500}"
 	echo "$(json_number trust-faults failures) allocations failed, $(json_number trust-faults in_engine) of them in the engine, in" \
 		"$(json_number trust-faults programs) programs: nothing left behind"
 }
 
+# In a machine that has a JIT: blinding, insn arrays, poke descriptors. The last allocations of each load, as it is slow.
+build_faults_jit() {
+	run "$TOP/scripts/build/loader.sh"
+	run "$TOP/scripts/build/progs.sh"
+	run "$TOP/scripts/setup/vm-root.sh"
+	run "$TOP/scripts/build/vm-module.sh" vm-fault
+}
+part_faults_jit() {
+	local dir=$TOP/results/trust/faults-jit log status=0
+	build_faults_jit
+	log=$(log_path trust-faults-jit)
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	MODE=patcher VM_SUITES='' VM_RESULTS=$dir VM_TIMEOUT=${VM_TIMEOUT:-7200} VM_APPEND=panic_on_warn=1 \
+		CMD="'$(loader_path)' trust faults --count ${FAULTS_JIT:-80} --most 100 --progs '$(progs_path)' >'$dir/log'" \
+		run "$TOP/scripts/run/vm.sh" vm-fault || status=$?
+	mv "$dir/log" "$log" || die "the machine has not begun; its kernel's log: $dir/kernel.log"
+	((status == 0)) || die "trust-faults-jit: status $status; logs: $log, $dir/kernel.log"
+	no_reports <"$dir/kernel.log" || die "trust-faults-jit: the kernel has something to say; log: $dir/kernel.log"
+	echo "$(json_number trust-faults-jit failures) allocations failed, $(json_number trust-faults-jit in_engine) of them in the engine, in" \
+		"$(json_number trust-faults-jit programs) programs, $(json_number trust-faults-jit blinded) blinded: nothing left behind"
+}
+
+build_sanitizers() { boot_prepare um-debug; }
 part_sanitizers() {
 	local count=${RANDOM_PROGRAMS:-20000} cases
-	boot_prepare um-debug
+	build_sanitizers
 	KUNIT_KIND=um-debug KUNIT_APPEND=$QUICK_DEBUG UML_TIMEOUT=7200 kunit cases
 	WATCH+=" $QUICK_DEBUG"
 	watched um-debug trust-identity identity --verify
@@ -130,9 +155,10 @@ part_resched() {
 	echo "no rescheduling for at most ${said[*]:0:2}; with PREEMPT_NONE, ${said[*]:2}"
 }
 
+build_soak() { boot_prepare um-fault; }
 part_soak() {
 	local seconds=${SOAK:-3600}
-	boot_prepare um-fault
+	build_soak
 	UML_TIMEOUT=$((seconds + 1800)) watched um-fault trust-soak trust soak --seconds "$seconds"
 	echo "$(json_number trust-soak loads) loads in $seconds s: $(json_number trust-soak least_kib) to" \
 		"$(json_number trust-soak most_kib) KiB in use; each round counts the same; nothing left behind"
@@ -221,7 +247,7 @@ part_planted() {
 # Parts whose figures are times, or that build kernels with faults; then those that run two at a time, the longest
 # ones first.
 alone=(no_panic hostile edges unprivileged resched groups kills planted)
-beside=(suites faults soak sanitizers host)
+beside=(suites faults soak faults_jit sanitizers host)
 
 # one PART: runs a part, and leaves its line of the table.
 one() {
@@ -250,9 +276,8 @@ rm -f "$TOP"/results/trust/{*.row,table.txt}
 start=$SECONDS
 for part in "${alone[@]}"; do ! wanted "$part" || one "$part"; done
 # What they build, one after the other, as they have one lock between them. A build that fails is told in its part.
-declare -A kernels=([faults]=um-fault [soak]=um-fault [sanitizers]=um-debug [host]=um)
 for part in "${beside[@]}"; do
-	! wanted "$part" || [[ -z ${kernels[$part]:-} ]] || (boot_prepare "${kernels[$part]}") || true
+	! wanted "$part" || ! declare -F "build_$part" >/dev/null || ("build_$part") || true
 done
 for part in "${beside[@]}"; do
 	wanted "$part" || continue

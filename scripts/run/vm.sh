@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# vm.sh [KIND]: boots a virtual machine with the kernel KIND (vm, vm-lean, vm-debug, vm-interp) and the module, and
-# gives a shell in it. With CMD='...' it runs that instead. The status is the command's, 124 on a timeout,
+# vm.sh [KIND]: boots a virtual machine with the kernel KIND (VM_KINDS in paths.sh) and the module, and gives a shell
+# in it. With CMD='...' it runs that instead. The status is the command's, 124 on a timeout,
 # 125 if the machine did not get that far.
 #
 # MODE        patcher (the default), stock, verify, or none, which leaves loading the module to CMD
@@ -22,7 +22,7 @@ source "$(dirname "$0")/../lib/paths.sh"
 kind=${1:-vm} mode=${MODE:-patcher} suites=${VM_SUITES-base} cmd=${CMD:-}
 results=$(realpath -m "${VM_RESULTS:-$TOP/results/vm}")
 log=$results/kernel.log stats=$results/stats
-[[ $kind =~ ^vm(-lean|-debug|-interp)?$ ]] || die "there is no kernel '$kind'; there are vm, vm-lean, vm-debug and vm-interp"
+[[ " $VM_KINDS " == *" $kind "* ]] || die "there is no kernel '$kind'; there are $VM_KINDS"
 [[ $mode =~ ^(stock|patcher|verify|none)$ ]] || die "MODE=$mode is none of patcher, stock, verify and none"
 [[ ${ACCEL:-kvm} =~ ^(kvm|tcg)$ ]] || die "ACCEL=$ACCEL is neither kvm nor tcg"
 [[ ${VM_ICOUNT:-1} == 1 ]] || die "VM_ICOUNT=$VM_ICOUNT is not 1"

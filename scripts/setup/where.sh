@@ -25,10 +25,10 @@ artefacts() {
 	echo "loader $(loader_path)"
 	echo "initramfs $(initramfs_path)"
 	echo "vm-root $(vm_root_path)"
-	for kind in vm vm-lean vm-debug vm-interp; do
+	for kind in $VM_KINDS; do
 		echo "$kind-build $(kernel_path "$kind")"
 	done
-	for kind in vm vm-lean vm-debug vm-interp; do
+	for kind in $VM_KINDS; do
 		echo "$kind-suites $(vm_selftests_path "$kind")/tools/testing/selftests/bpf"
 	done
 	echo "module $TOP/bpf_patcher.ko"

@@ -61,13 +61,15 @@ pub fn run(args: &FamilyArgs) -> io::Result<bool> {
     Ok(bad == 0 && rows > 0)
 }
 
-/// A program of `n` edits of each family that needs no JIT.
+/// A program of `n` edits of each family. Some need a JIT.
 ///
 /// # Errors
 ///
 /// What the kernel says about a map.
-pub fn without_jit(n: usize) -> io::Result<Vec<Program>> {
-    let families = FAMILIES.iter().filter(|family| !family.needs_jit);
+pub fn all(n: usize, has_jit: bool) -> io::Result<Vec<Program>> {
+    let families = FAMILIES
+        .iter()
+        .filter(|family| has_jit || !family.needs_jit);
     families.map(|family| (family.make)(n)).collect()
 }
 

@@ -199,7 +199,7 @@ fn one(
     let first = report(spec, prog)?;
     let is_short = matches!(
         given.source,
-        Source::Hand | Source::User | Source::Family(_)
+        Source::Hand | Source::User | Source::Blinded | Source::Family(_)
     );
     let modes_and_tallies = modes.iter().zip(tallies);
     for (&mode, tally) in modes_and_tallies.filter(|(mode, _)| given.source.loads_in(**mode)) {

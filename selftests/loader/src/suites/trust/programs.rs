@@ -15,7 +15,9 @@ use super::edges;
 use crate::bpf::object::{files, Object};
 use crate::bpf::{self, Spec};
 use crate::generator::Generator;
+use crate::kernel::jit;
 use crate::kernel::mode::Mode;
+use crate::kernel::sysctl::Setting;
 use crate::suites::{families, handmade, programs};
 
 /// Edits of the programs of each family: a few, more than a session has room for, and more than that
@@ -38,6 +40,8 @@ pub enum Source {
     User,
     /// By hand; root's.
     Hand,
+    /// The same, blinded.
+    Blinded,
     /// Has a jump that is too far. Stock refuses it.
     Far,
     /// Of an object of the loader's own.
@@ -62,6 +66,7 @@ pub struct Programs {
     _objects: Vec<(Source, Object)>,
     generator: Generator,
     seed: u64,
+    _jit: Option<Setting>,
 }
 
 /// The first of each list, then the second of each, and so on.
@@ -93,6 +98,8 @@ impl Source {
 }
 
 impl Programs {
+    /// With a JIT, which compiles as long as they exist, those that need it too.
+    ///
     /// # Errors
     ///
     /// No objects, or what the kernel says about a map.
@@ -109,11 +116,24 @@ impl Programs {
         let (users, others): (Vec<_>, Vec<_>) = handmade::all(&maps)
             .into_iter()
             .partition(|spec| spec.unprivileged);
+        let jit = jit::on()?;
+        let blind = |spec: &Spec| Spec {
+            harden: Some(2),
+            ..spec.clone()
+        };
+        let blinded = match jit {
+            Some(_) => others.iter().map(blind).collect(),
+            None => Vec::new(),
+        };
         let of = |source, specs: Vec<Spec>| specs.into_iter().map(|spec| (source, spec)).collect();
-        let mut lists: Vec<Vec<_>> = vec![of(Source::User, users), of(Source::Hand, others)];
+        let mut lists: Vec<Vec<_>> = vec![
+            of(Source::User, users),
+            of(Source::Hand, others),
+            of(Source::Blinded, blinded),
+        ];
         let mut of_families = Vec::new();
         for n in EDITS {
-            let family = families::without_jit(n)?;
+            let family = families::all(n, jit.is_some())?;
             let specs = family.iter().map(|program| program.spec.clone()).collect();
             lists.push(of(Source::Family(n), specs));
             of_families.extend(family);
@@ -130,6 +150,7 @@ impl Programs {
             _objects: objects,
             generator: Generator::new()?,
             seed,
+            _jit: jit,
         })
     }
 
@@ -190,11 +211,13 @@ impl Kept {
     }
 
     pub fn json(&self) -> Value {
+        let of = |source| self.0.get(&source).map_or(0, |n| n[0]);
         let name = |source: &Source| format!("{source:?}").to_lowercase();
         json!({
             "programs": self.count(),
             "left_out": self.sum(true),
-            "of_users": self.0.get(&Source::User).map_or(0, |n| n[0]),
+            "of_users": of(Source::User),
+            "blinded": of(Source::Blinded),
             "sources": self.0.iter().map(|(source, n)| (name(source), n))
                 .collect::<BTreeMap<_, _>>(),
         })
