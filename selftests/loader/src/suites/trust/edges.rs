@@ -13,8 +13,8 @@ use crate::bpf::btf::{Btf, FUNCTIONS, LINES};
 use crate::bpf::insn::Size::W;
 use crate::bpf::insn::Width::{W32, W64};
 use crate::bpf::insn::{
-    alu_imm, alu_reg, branch, call, call_rel, exit, gotol, ja, jmp, ldx, mov, mov_reg, signed,
-    Cond, Insn, Op,
+    alu_imm, alu_reg, branch, call, call_rel, exit, gotol, ja, jmp, ldx, may_goto, mov, mov_reg,
+    signed, Cond, Insn, Op,
 };
 use crate::bpf::skb::{IFINDEX, LEN};
 use crate::bpf::{self, Detail, Report, Spec, SMALL};
@@ -129,17 +129,18 @@ fn backward(jump: Insn, edits: usize, off: usize) -> Vec<Insn> {
     insns
 }
 
-/// Two programs with a jump that is too far, ahead and back, and so few edits that mode verify is quick.
+/// Programs with a jump that is too far, ahead, back, and in a patch, and so few edits that mode verify is quick.
 pub fn too_far() -> Vec<Spec> {
     const FEW: usize = 8;
-    let ahead = forward(
-        &[ldx(W, 6, 1, LEN)],
-        jmp(Cond::Eq, 6, 1, 0),
-        FEW,
-        FORWARD + 1,
-    );
+    let len = ldx(W, 6, 1, LEN);
+    let ahead = forward(&[len], jmp(Cond::Eq, 6, 1, 0), FEW, FORWARD + 1);
     let back = backward(jmp(Cond::Lt, 6, 2, 0), FEW, BACKWARD + 1);
-    let programs = [("ahead", ahead), ("back", back)];
+    // The jump and what makes it too far are edited by the same pass.
+    let mut patched = vec![len, mov(0, 0), may_goto(FORWARD as i16)];
+    patched.resize(3 + FEW, alu_reg(W64, Op::Div, 0, 6));
+    patched.resize(3 + FORWARD, mov(0, 0));
+    patched.extend([mov(0, 0), exit()]);
+    let programs = [("ahead", ahead), ("back", back), ("patched", patched)];
     let specs = programs.map(|(name, insns)| within(name, insns).spec);
     specs.to_vec()
 }
