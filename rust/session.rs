@@ -120,11 +120,19 @@ impl Session {
     /// # Errors
     ///
     /// `EINVAL`, `ENOMEM`
+    // The kind is known where it is called.
+    #[inline(always)]
     pub(crate) fn record(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
         self.calls += 1;
-        if self.calls % SAMPLE != 0 {
-            return self.log.record(idx, kind, patch);
+        match self.calls % SAMPLE {
+            0 => self.record_timed(idx, kind, patch),
+            _ => self.log.record(idx, kind, patch),
         }
+    }
+
+    /// The same, and counts the time for [`SAMPLE`] calls.
+    #[cold]
+    fn record_timed(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
         let start = Instant::<Monotonic>::now();
         let clock_ns = elapsed_ns(start);
         let start = Instant::<Monotonic>::now();

@@ -71,8 +71,9 @@ pub(crate) struct Sum {
     pub(crate) moving: u32,
     /// Number of insns that all patches add.
     pub(crate) added: u32,
-    /// Some patch refers to an insn outside of it.
-    pub(crate) refers_out: bool,
+    /// Some patch refers to an insn in front of it, or to the body of another one: what edits in front
+    /// of it, or behind it, do to that insn matters.
+    pub(crate) depends: bool,
     /// Jumps skip what is put in front of some insn.
     pub(crate) skips: bool,
 }
@@ -86,11 +87,12 @@ impl Sum {
         for (insn, k) in patch.iter().zip(0..) {
             if let Some(reference) = Reference::of(insn) {
                 self.subprog_refs += u32::from(!reference.is_jump);
-                let target = edit.target(k, reference.distance(insn));
-                refers_out |= target.is_some();
+                if let Some(target) = edit.target(k, reference.distance(insn)) {
+                    refers_out = true;
+                    self.depends |= target < edit.idx.into() || edit.tag == Tag::ReplaceToBody;
+                }
             }
         }
-        self.refers_out |= refers_out;
         refers_out
     }
 }
@@ -136,7 +138,8 @@ impl Log {
     ///
     /// `EINVAL` if the edit is empty, lies outside of the program, or does not ascend from the one
     /// before; `ENOMEM`. Nothing is recorded then.
-    #[inline]
+    // The kind is known where it is called.
+    #[inline(always)]
     pub(crate) fn record(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
         match kind {
             Kind::Prepend { behind: false } => self.add(idx, Tag::Prepend, patch),
@@ -149,6 +152,7 @@ impl Log {
     }
 
     /// Records an edit of insn `idx` that brings `patch` along.
+    #[inline(never)]
     fn add(&mut self, idx: u32, tag: Tag, patch: &[Insn]) -> Result {
         let is_behind = idx >= self.free || (self.open && idx + 1 == self.free);
         if !is_behind || idx >= self.program_len || patch.is_empty() {

@@ -273,8 +273,8 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
     let modes = switch.all_modes();
     let mut tallies: Vec<Tally> = modes.iter().map(|_| Tally::default()).collect();
     let mut problems = Vec::new();
-    // Of all programs so far: of a long load the first allocations do not fail.
-    let mut in_stock = BTreeSet::new();
+    // Of all programs so far: of a long load the first allocations do not fail. And the one that is meant.
+    let mut in_stock = BTreeSet::from([libc::ENOMEM]);
     let mut kept = Kept::default();
     let start = Instant::now();
     let before = warm(&mut switch, &mut programs, args)?;
