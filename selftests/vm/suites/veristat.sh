@@ -8,11 +8,27 @@ set -u
 out=$1
 cpus=$(nproc)
 columns=file,prog,verdict,insns,prog_size,prog_size_jited
+# Objects at a time: veristat prints all of its rows in the end.
+batch=16
+
+# share I: the objects of CPU I.
+share() {
+	local i=$1 objects total done=0 status=0
+	mapfile -t objects < <(printf '%s\n' ./*.bpf.o | awk -v cpus="$cpus" -v i="$i" 'NR % cpus == i')
+	total=${#objects[@]}
+	while ((done < total)); do
+		./veristat -q -o csv -e "$columns" "${objects[@]:done:batch}" >>"$out/part.$i" 2>>"$out/errors.$i" || status=$?
+		done=$((done + batch < total ? done + batch : total))
+		((i)) || echo "$((done * cpus)) of $((total * cpus)) objects"
+	done
+	return "$status"
+}
+
 insmod ./bpf_testmod.ko || exit 125
+rm -f "$out"/part.* "$out"/errors.*
 pids=()
 for ((i = 0; i < cpus; i++)); do
-	mapfile -t objects < <(printf '%s\n' ./*.bpf.o | awk -v cpus="$cpus" -v i="$i" 'NR % cpus == i')
-	./veristat -q -o csv -e "$columns" "${objects[@]}" >"$out/part.$i" 2>"$out/errors.$i" &
+	share "$i" &
 	pids+=($!)
 done
 status=0
