@@ -6,8 +6,7 @@
 #   KSRC=<tree or tarball>     the user's own kernel source instead of the packaged one; never modified
 #   KDIR=<kernel build dir>    for `make module` and `make install`: the user's own patched kernel; the running one's if not set
 #   CMD='<command>'            for `make vm`: run it there, and end with its status; without it there is a shell
-#   KIND=vm|vm-lean|vm-debug|vm-interp|vm-fault  for `make vm`: the CI's configuration, the same without debugging, and that
-#                              with sanitizers, with the interpreter, or with allocations that fail
+#   KIND=vm|vm-lean|vm-debug|vm-interp  for `make vm`: the CI's configuration, the same without debugging, that with sanitizers, or with the interpreter
 #   MODE=<mode>                for `make vm`: patcher, stock or verify; none loads no module
 #   FULL=1                     `make run` also runs the ladder's slow rows in mode stock (many minutes)
 #   BPF_PATCHER_CACHE=<dir>    where everything heavy is kept

@@ -133,12 +133,12 @@ const FEW: u32 = 64;
 ///
 /// That is where one edit moves insns, or some do in a very short program, as in half of all sessions.
 /// The program has to be verified, and its aux data has to have room where it is, so that nothing is
-/// allocated for it. It is too short for a jump to be too far. What patches refer to is behind them,
-/// so that no edit in front of them has moved it.
+/// allocated for it. It is too short for a jump to be too far. Patches do not refer to what edits in
+/// front of them have moved.
 fn is_quick_at_once(view: &View, log: &Log) -> bool {
     let (edits, sum) = (log.edits().len(), log.sum());
     let few = sum.moving <= 1 || sum.moving.saturating_mul(view.len()) <= FEW;
-    let independent = edits == 1 || sum.moving == 0 || !sum.depends;
+    let independent = edits == 1 || sum.moving == 0 || !sum.refers_out;
     let longest = log.program_len().saturating_add(sum.added);
     let short = edits <= FEW as usize && longest <= REACH;
     // If a later edit fails, C goes on with the program that it knows: it must not have moved.

@@ -71,9 +71,8 @@ pub(crate) struct Sum {
     pub(crate) moving: u32,
     /// Number of insns that all patches add.
     pub(crate) added: u32,
-    /// Some patch refers to an insn in front of it, or to the body of another one: what edits in front
-    /// of it, or behind it, do to that insn matters.
-    pub(crate) depends: bool,
+    /// Some patch refers to an insn outside of it.
+    pub(crate) refers_out: bool,
     /// Jumps skip what is put in front of some insn.
     pub(crate) skips: bool,
 }
@@ -87,12 +86,11 @@ impl Sum {
         for (insn, k) in patch.iter().zip(0..) {
             if let Some(reference) = Reference::of(insn) {
                 self.subprog_refs += u32::from(!reference.is_jump);
-                if let Some(target) = edit.target(k, reference.distance(insn)) {
-                    refers_out = true;
-                    self.depends |= target < edit.idx.into() || edit.tag == Tag::ReplaceToBody;
-                }
+                let target = edit.target(k, reference.distance(insn));
+                refers_out |= target.is_some();
             }
         }
+        self.refers_out |= refers_out;
         refers_out
     }
 }

@@ -98,12 +98,11 @@ kernel_version() {
 
 # The virtual machine's kernels.
 # shellcheck disable=SC2034 # used by the scripts that source this file
-VM_KINDS="vm vm-lean vm-debug vm-interp vm-fault"
+VM_KINDS="vm vm-lean vm-debug vm-interp"
 
 # config_fragments KIND: our part of a kernel's configuration; the kernel has to take every line of it.
 # The kinds are um, patched User-mode Linux; um-stock, the same unpatched; vm, the patched kernel as the
-# kernel's BPF CI has it; vm-lean, vm without debugging; vm-interp and vm-fault, vm-lean with the interpreter and
-# with allocations that fail. Of
+# kernel's BPF CI has it; vm-lean, vm without debugging; and vm-interp, vm-lean with the interpreter. Of
 # um-no-net and um-no-syscall only the objects that the series touches are compiled. um-fault is um with
 # allocations that fail, um-debug with sanitizers and debugging, as vm-debug, um-none with PREEMPT_NONE. arm64 is a
 # small kernel for that machine.
@@ -117,7 +116,6 @@ config_fragments() {
 	vm-lean) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean}.config ;;
 	vm-debug) printf '%s\n' "$TOP"/{selftests/vm/vm{,-lean},configs/debug}.config ;;
 	vm-interp) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean,-interp}.config ;;
-	vm-fault) printf '%s\n' "$TOP"/{selftests/vm/vm{,-lean,-fault},configs/fault}.config ;;
 	arm64) echo "$TOP/selftests/arm64/arm64.config" ;;
 	esac
 }

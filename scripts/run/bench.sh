@@ -63,7 +63,7 @@ loads() {
 	cat "$raw/$name".[0-9]*/loads.jsonl >"$raw/$name.loads"
 }
 
-part_programs() { loads programs 0 3; }
+part_programs() { loads programs 0 8; }
 part_blinded() { loads blinded 2 1 "${BLINDED[@]}"; }
 part_families() {
 	counted families "'$(loader_path)' families --max ${MAX:-195000} --stock-max ${STOCK_MAX:-1000} --rounds 1 >'$raw/families/log'"

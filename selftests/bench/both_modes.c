@@ -8,8 +8,8 @@
  * attributes, and BOTH_MODES_OUT gets a line for it: the nanoseconds of the system call in each mode. Where
  * the clock counts executed instructions (QEMU -icount shift=0), these are instructions.
  *
- * BOTH_MODES_ROUNDS	loads in each mode (5): fewer where one takes long, more until the least of a mode was
- *			seen twice, and where the modes differ
+ * BOTH_MODES_ROUNDS	loads in each mode (5): fewer where one takes long, more until a quarter have taken the
+ *			least of a mode, and two at least
  * BOTH_MODES_LABEL	a word for each line, as "object"
  * BOTH_MODES_MEMORY	1: instead of the time, the bytes that rewriting allocates, see memory.c. What is loaded
  *			in mode stock to begin with is left alone.
@@ -32,8 +32,6 @@
 #define STATS "/sys/kernel/debug/bpf_patcher/stats"
 #define HARDEN "/proc/sys/net/core/bpf_jit_harden"
 #define MAX_ROUNDS 24
-/* As often at least where the modes differ: what a load frees or not is more than a short one's edits. */
-#define UNEVEN_ROUNDS 8
 /* A load that takes longer is repeated less, in ns. */
 #define LONG 100000000LL
 #define VERY_LONG 2000000000LL
@@ -125,44 +123,23 @@ static void settle(void)
 	usleep(50000);
 }
 
-static long long least_of(const long long *ns, int n)
-{
-	long long least = ns[0];
-
-	for (int i = 1; i < n; i++)
-		least = ns[i] < least ? ns[i] : least;
-	return least;
-}
-
-/* Do the modes differ by more than two in a thousand? */
-static int uneven(const long long ns[MODES][MAX_ROUNDS], int n)
-{
-	long long stock = least_of(ns[STOCK], n);
-
-	return llabs(least_of(ns[PATCHER], n) - stock) > stock / 500;
-}
-
 /*
  * Are more loads needed? The kernel does other things now and then: a tick of the clock, memory that was freed
- * a while ago. So the least counts, once it was seen twice; where loads differ much, after more of them.
+ * a while ago. So the least counts that a quarter of the loads have, as bench_input.py has it, and two at least;
+ * where loads differ much, after more of them.
  */
 static int unsettled(const long long *ns, int n)
 {
-	long long least = least_of(ns, n), most = ns[0];
+	long long least = ns[0], most = ns[0];
 	int near = 0;
 
-	for (int i = 1; i < n; i++)
+	for (int i = 1; i < n; i++) {
+		least = ns[i] < least ? ns[i] : least;
 		most = ns[i] > most ? ns[i] : most;
+	}
 	for (int i = 0; i < n; i++)
-		near += ns[i] - least <= least / 2000;
-	return near < 2 || (n < MAX_ROUNDS / 2 && most - least > least / 30);
-}
-
-static int is_settled(const long long ns[MODES][MAX_ROUNDS], int n)
-{
-	if (n < UNEVEN_ROUNDS && uneven(ns, n))
-		return 0;
-	return !unsettled(ns[STOCK], n) && !unsettled(ns[PATCHER], n);
+		near += ns[i] - least <= least / 1000;
+	return near < 2 || 4 * near < n || (n < MAX_ROUNDS / 2 && most - least > least / 30);
 }
 
 /* The kernel keeps 15 characters of a name: what has the same ones gets a number. */
@@ -247,7 +224,8 @@ static void measure(syscall_fn real, void *attr, unsigned int size, long long fi
 	if (wanted_rounds < 1)
 		wanted_rounds = 1;
 	for (int round = 0; round < MAX_ROUNDS; round++) {
-		if (round >= wanted_rounds && (first > LONG || is_settled(ns, round)))
+		if (round >= wanted_rounds &&
+		    (first > LONG || (!unsettled(ns[STOCK], round) && !unsettled(ns[PATCHER], round))))
 			break;
 		rounds = round + 1;
 		for (int i = 0; i < MODES; i++) {

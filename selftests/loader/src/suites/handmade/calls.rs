@@ -2,15 +2,19 @@
 
 //! Functions and loops.
 
+use libbpf_sys::BPF_FUNC_tail_call;
+
 use super::{ctx_of, filter};
 use crate::bpf::insn::Size::W;
 use crate::bpf::insn::Width::W64;
-use crate::bpf::insn::{alu_imm, call_rel, exit, ja, jmp, ldx, may_goto, mov, mov_reg, Cond, Op};
+use crate::bpf::insn::{
+    alu_imm, call, call_rel, exit, ja, jmp, ld_map_fd, ldx, may_goto, mov, mov_reg, Cond, Op,
+};
 use crate::bpf::skb::IFINDEX;
 use crate::bpf::Spec;
 
-/// Functions and loops.
-pub fn calls() -> Vec<Spec> {
+/// Functions and loops, and a tail call to a program of the map `progs`.
+pub fn calls(progs: i32) -> Vec<Spec> {
     let ctx = ldx(W, 0, 1, IFINDEX);
     vec![
         filter("may_goto", &[mov(0, 0), may_goto(1), ja(-3), exit()]),
@@ -54,6 +58,16 @@ pub fn calls() -> Vec<Spec> {
                 ja(0),
                 exit(),
             ],
+        ),
+        // The JIT jumps to the program, and patches the jump where the map changes: a poke descriptor has its place.
+        filter(
+            "constant_tail_call",
+            &[
+                &[mov_reg(6, 1), ctx_of(6), mov_reg(1, 6)][..],
+                &ld_map_fd(2, progs),
+                &[mov(3, 1), call(BPF_FUNC_tail_call), mov(0, 0), exit()],
+            ]
+            .concat(),
         ),
         // The middle function of three is never called.
         filter(

@@ -14,7 +14,7 @@ mod shrinking;
 mod unprivileged;
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use libbpf_sys::{BPF_MAP_TYPE_ARRAY, BPF_PROG_TYPE_SCHED_CLS, BPF_PROG_TYPE_SOCKET_FILTER};
 
@@ -49,7 +49,7 @@ impl Maps {
 /// Every program; they refer to the maps by descriptor.
 pub fn all(maps: &Maps) -> Vec<Spec> {
     let mut specs = shrinking::shrinking();
-    specs.extend(calls::calls());
+    specs.extend(calls::calls(maps.progs.as_raw_fd()));
     specs.extend(arithmetic::arithmetic());
     specs.extend(context::context());
     specs.extend(jumps::jumps());

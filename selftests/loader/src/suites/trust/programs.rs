@@ -199,6 +199,15 @@ impl Kept {
         self.0.values().map(|n| n[usize::from(left_out)]).sum()
     }
 
+    /// Is any of this source among them?
+    pub fn has(&self, source: Source) -> bool {
+        self.of(source) > 0
+    }
+
+    fn of(&self, source: Source) -> usize {
+        self.0.get(&source).map_or(0, |n| n[0])
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.sum(false)
@@ -211,13 +220,12 @@ impl Kept {
     }
 
     pub fn json(&self) -> Value {
-        let of = |source| self.0.get(&source).map_or(0, |n| n[0]);
         let name = |source: &Source| format!("{source:?}").to_lowercase();
         json!({
             "programs": self.count(),
             "left_out": self.sum(true),
-            "of_users": of(Source::User),
-            "blinded": of(Source::Blinded),
+            "of_users": self.of(Source::User),
+            "blinded": self.of(Source::Blinded),
             "sources": self.0.iter().map(|(source, n)| (name(source), n))
                 .collect::<BTreeMap<_, _>>(),
         })
