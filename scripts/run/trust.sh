@@ -79,10 +79,12 @@ part_faults_jit() {
 	log=$(log_path trust-faults-jit)
 	rm -rf "$dir"
 	mkdir -p "$dir"
+	: >"$dir/log"
 	MODE=patcher VM_SUITES='' VM_RESULTS=$dir VM_TIMEOUT=${VM_TIMEOUT:-7200} VM_APPEND=panic_on_warn=1 \
 		CMD="'$(loader_path)' trust faults --count ${FAULTS_JIT:-150} --most 60 --no-leaks --progs '$(progs_path)' >'$dir/log'" \
-		run "$TOP/scripts/run/vm.sh" vm-lean || status=$?
-	mv "$dir/log" "$log" || die "the machine has not begun; its kernel's log: $dir/kernel.log"
+		beating faults-jit "$dir/log" run "$TOP/scripts/run/vm.sh" vm-lean || status=$?
+	mv "$dir/log" "$log"
+	[[ -s $log ]] || die "the loader has not begun; the kernel's log: $dir/kernel.log"
 	((status == 0)) || die "trust-faults-jit: status $status; logs: $log, $dir/kernel.log"
 	no_reports <"$dir/kernel.log" || die "trust-faults-jit: the kernel has something to say; log: $dir/kernel.log"
 	(($(json_number trust-faults-jit blinded) > 0)) || die "no program was blinded; log: $log"
