@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::json;
@@ -37,6 +37,8 @@ use crate::suites::families;
 
 /// Bytes that the kernel may use more in the end: caches of its own.
 const GROWTH: u64 = 4 << 20;
+/// Progress is shown about so often.
+const SAID: Duration = Duration::from_secs(20);
 /// Differences that are shown.
 const SHOWN: usize = 20;
 /// Programs that are loaded in each mode before memory is looked at, so that the kernel's caches are full.
@@ -288,6 +290,7 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
     let mut in_stock = BTreeSet::from([libc::ENOMEM]);
     let mut kept = Kept::default();
     let start = Instant::now();
+    let mut told = start;
     let before = warm(&mut switch, &mut programs, args)?;
     for number in args.skip.. {
         let given = programs.get(number);
@@ -308,7 +311,8 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
             &mut in_stock,
         )?;
         let count = kept.count();
-        if count % 50 == 0 {
+        if told.elapsed() >= SAID {
+            told = Instant::now();
             let failures: u64 = tallies.iter().map(|tally| tally.failures).sum();
             let seconds = start.elapsed().as_secs_f64();
             out::progress(&format!(
