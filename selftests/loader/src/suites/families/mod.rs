@@ -21,7 +21,6 @@ use crate::kernel::jit;
 use crate::kernel::mode::{Mode, Switch};
 use crate::out;
 use crate::suites::measure::{self, Plan};
-pub use growing::context;
 use policy::Check;
 pub use program::Program;
 use table::{Family, FAMILIES};

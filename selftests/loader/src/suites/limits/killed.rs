@@ -30,7 +30,7 @@ use crate::kernel::timer;
 use crate::out;
 use crate::suites::ladder;
 
-/// Insns of the program that is killed in mode patcher.
+/// Insns of the program that is killed in mode patcher: long, so that linearize has jumps to look for.
 const DIVISIONS: usize = 100_000;
 /// Insns of the longest program that is killed, but for its end, and jumps of one of far jumps.
 const LOADS: usize = 999_000;
@@ -54,11 +54,10 @@ const FINEST: u32 = 40;
 /// Bytes of memory that may be gone in the end. Each program is 14 MB or more with its aux data.
 const LEAK: u64 = 32 << 20;
 
-/// Signed divisions, each of which the kernel replaces by ten insns: most of the load is rewriting,
-/// and the program stays long, so that linearize has jumps to look for.
-fn divisions() -> Spec {
+/// `n` signed divisions, each of which the kernel replaces by ten insns: most of the load is rewriting.
+pub fn divisions(n: usize) -> Spec {
     let mut insns = vec![call(BPF_FUNC_get_prandom_u32), mov_reg(1, 0)];
-    insns.resize(DIVISIONS + 2, signed(alu_reg(W64, Op::Div, 0, 1)));
+    insns.resize(n + 2, signed(alu_reg(W64, Op::Div, 0, 1)));
     insns.push(exit());
     filter("divisions", insns)
 }
@@ -80,7 +79,7 @@ fn far() -> Spec {
 pub fn spec(program: Victim) -> Spec {
     match program {
         Victim::Nops => nops(2 * PAIRS),
-        Victim::Divisions => divisions(),
+        Victim::Divisions => divisions(DIVISIONS),
         Victim::Loads => ladder::conversions(LOADS),
         Victim::Far => far(),
     }
@@ -251,7 +250,7 @@ fn kill_in_stock(kills: &mut Kills) -> io::Result<()> {
 
 /// Kills loads until some were interrupted while edits were recorded, and some in linearize.
 fn kill_in_patcher(kills: &mut Kills) -> io::Result<Phases> {
-    let (_, whole) = bpf::load(&divisions())?;
+    let (_, whole) = bpf::load(&divisions(DIVISIONS))?;
     let mut timer = Timer::new(whole);
     let mut phases = Phases::default();
     while kills.loads < KILLS && !phases.is_enough() {

@@ -6,15 +6,15 @@
 use std::io;
 use std::os::fd::AsFd;
 
-use libbpf_sys::{BPF_FUNC_get_prandom_u32, BPF_PROG_TYPE_SOCKET_FILTER};
+use libbpf_sys::BPF_PROG_TYPE_SOCKET_FILTER;
 use serde_json::json;
 
 use crate::bpf::btf::{Btf, FUNCTIONS, LINES};
 use crate::bpf::insn::Size::W;
 use crate::bpf::insn::Width::{W32, W64};
 use crate::bpf::insn::{
-    alu_imm, alu_reg, branch, call, call_rel, exit, gotol, ja, jmp, ldx, may_goto, mov, mov_reg,
-    signed, Cond, Insn, Op,
+    alu_imm, alu_reg, branch, call_rel, exit, gotol, ja, jmp, ldx, may_goto, mov, mov_reg, Cond,
+    Insn, Op,
 };
 use crate::bpf::skb::{IFINDEX, LEN};
 use crate::bpf::{self, Detail, Report, Spec, SMALL};
@@ -24,6 +24,7 @@ use crate::kernel::mode::Switch;
 use crate::kernel::stats::Stats;
 use crate::kernel::unpriv;
 use crate::out;
+use crate::suites::limits;
 
 /// Most insns of a program, which is also how many the verifier looks at; of an ordinary user's program;
 /// and most subprogs.
@@ -185,9 +186,6 @@ fn jumps() -> Vec<Edge> {
 
 /// All insns but three are patched, or removed in one run, or one by one.
 fn all_edited() -> Vec<Edge> {
-    let mut patched = vec![call(BPF_FUNC_get_prandom_u32), mov_reg(1, 0)];
-    patched.resize(EDITS + 2, signed(alu_reg(W64, Op::Div, 0, 1)));
-    patched.push(exit());
     // What is reached by none, as the verifier finds out.
     let skip = [mov(0, 0), jmp(Cond::Eq, 0, 0, EDITS as i16)];
     let skipped = [&skip[..], &[mov(0, 1); EDITS], &[exit()]].concat();
@@ -195,7 +193,7 @@ fn all_edited() -> Vec<Edge> {
     let behind = [&never[..], &[mov(0, 1); EDITS], &[exit()]].concat();
     let nops = [vec![ja(0); EDITS], vec![mov(0, 0), exit()]].concat();
     vec![
-        within("all_patched", patched),
+        within("all_patched", limits::divisions(EDITS).insns),
         within("dead_in_front", skipped),
         within("dead_behind", behind),
         within("nops", nops),

@@ -33,7 +33,7 @@ use crate::kernel::mode::{Mode, Switch};
 use crate::kernel::stats::Stats;
 use crate::kernel::unpriv;
 use crate::out;
-use crate::suites::families;
+use crate::suites::limits;
 
 /// Bytes that the kernel may use more in the end: caches of its own.
 const GROWTH: u64 = 4 << 20;
@@ -43,8 +43,8 @@ const SAID: Duration = Duration::from_secs(20);
 const SHOWN: usize = 20;
 /// Programs that are loaded in each mode before memory is looked at, so that the kernel's caches are full.
 const WARM: usize = 50;
-/// Edits of the program whose sessions are too large for the next one to begin in: `KEPT` in rust/spare.rs.
-const NO_SPARE: usize = 2_000;
+/// Divisions of the program whose session is too large for the next one to begin in: `KEPT` in rust/spare.rs.
+const NO_SPARE: usize = 800;
 
 #[derive(Args)]
 pub struct FaultArgs {
@@ -280,7 +280,7 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
     let _allowed = unpriv::allow()?;
     let mut programs = Programs::new(&args.progs, args.seed)?;
     let setup = Setup {
-        no_spare: families::context(NO_SPARE)?.spec,
+        no_spare: limits::divisions(NO_SPARE),
         faults: Faults::with_pages()?,
     };
     let modes = switch.all_modes();
