@@ -81,7 +81,7 @@ part_faults_jit() {
 	mkdir -p "$dir"
 	: >"$dir/log"
 	MODE=patcher VM_SUITES='' VM_RESULTS=$dir VM_TIMEOUT=${VM_TIMEOUT:-7200} VM_APPEND=panic_on_warn=1 \
-		CMD="'$(loader_path)' trust faults --count ${FAULTS_JIT:-130} --most 40 --no-leaks --progs '$(progs_path)' >'$dir/log'" \
+		CMD="'$(loader_path)' trust faults --count ${FAULTS_JIT:-110} --most 40 --no-leaks --progs '$(progs_path)' >'$dir/log'" \
 		beating faults-jit "$dir/log" run "$TOP/scripts/run/vm.sh" vm-lean || status=$?
 	mv "$dir/log" "$log"
 	[[ -s $log ]] || die "the loader has not begun; the kernel's log: $dir/kernel.log"
