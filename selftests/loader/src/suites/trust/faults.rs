@@ -212,6 +212,11 @@ fn one(
         given.source,
         Source::Hand | Source::User | Source::Blinded | Source::Family(_)
     );
+    let is_far = given.source == Source::Far;
+    let most = match is_far {
+        true => args.most.min(FAR_MOST),
+        false => args.most,
+    };
     let modes_and_tallies = modes.iter().zip(tallies);
     for (&mode, tally) in modes_and_tallies.filter(|(mode, _)| given.source.loads_in(**mode)) {
         switch.set(mode)?;
@@ -223,11 +228,7 @@ fn one(
             faults: &setup.faults,
             first: &first,
             in_front: (is_short && mode != Mode::Stock).then_some(&setup.no_spare),
-            is_far: given.source == Source::Far,
-        };
-        let most = match given.source {
-            Source::Far => args.most.min(FAR_MOST),
-            _ => args.most,
+            is_far,
         };
         let found = problems.len();
         let mut seen = BTreeSet::new();
@@ -239,7 +240,7 @@ fn one(
         if grown.get("verify_differences") > 0 {
             problems.push(format!("{}: a session differs", spec.name));
         }
-        if given.source == Source::Far && mode == Mode::Patcher && grown.get("far_sessions") == 0 {
+        if is_far && mode == Mode::Patcher && grown.get("far_sessions") == 0 {
             problems.push(format!("{}: no jump is relaxed", spec.name));
         }
         // What stock's own code gives for a lack of memory in front of the passes, the patcher does not.
