@@ -59,12 +59,17 @@ part_hostile() {
 	echo "$rust cases in Rust, $c in C, and $c_verify in C in mode verify pass"
 }
 
+# faults_met NAME: what `trust faults` has met.
+faults_met() {
+	echo "$(json_number "$1" failures) allocations failed, $(json_number "$1" in_engine) of them in the engine, in" \
+		"$(json_number "$1" programs) programs"
+}
+
 build_faults() { boot_prepare um-fault; }
 part_faults() {
 	build_faults
 	watched um-fault trust-faults trust faults --count "${FAULTS:-500}"
-	echo "$(json_number trust-faults failures) allocations failed, $(json_number trust-faults in_engine) of them in the engine, in" \
-		"$(json_number trust-faults programs) programs: nothing left behind"
+	echo "$(faults_met trust-faults): nothing left behind"
 }
 
 # In a machine that has a JIT: blinding, insn arrays, poke descriptors. The last allocations of each load, as it is slow.
@@ -88,8 +93,7 @@ part_faults_jit() {
 	((status == 0)) || die "trust-faults-jit: status $status; logs: $log, $dir/kernel.log"
 	no_reports <"$dir/kernel.log" || die "trust-faults-jit: the kernel has something to say; log: $dir/kernel.log"
 	(($(json_number trust-faults-jit blinded) > 0)) || die "no program was blinded; log: $log"
-	echo "$(json_number trust-faults-jit failures) allocations failed, $(json_number trust-faults-jit in_engine) of them in the engine, in" \
-		"$(json_number trust-faults-jit programs) programs, $(json_number trust-faults-jit blinded) blinded: nothing left behind"
+	echo "$(faults_met trust-faults-jit), $(json_number trust-faults-jit blinded) blinded: nothing left behind"
 }
 
 build_sanitizers() { boot_prepare um-debug; }
