@@ -41,7 +41,7 @@ if [[ $action == --replay ]]; then
 fi
 
 # cargo-fuzz would only replace these flags and the build below, and be one more program to install: it
-# leaves libFuzzer's options, the log and the corpus to its caller. No sanitizer: run/asan.sh has that.
+# leaves libFuzzer's options, the log and the corpus to its caller. No sanitizer: host-sanitizers.sh has that.
 note "the fuzzer"
 RUSTFLAGS=${HOST_FUZZ_FLAGS[*]} host_cargo fuzz cargo build --quiet --release --locked --jobs "$JOBS" --target "$HOST_TRIPLE" -p host-fuzz ||
 	die "the fuzzer cannot be built"

@@ -114,7 +114,7 @@ part_suites() { ONLY='' MACHINES=1 SERIES=$ALL_SERIES run "$TOP/scripts/run/self
 
 # Properties are tested on so many cases each.
 build_host() { boot_prepare um; }
-part_host() { PROPTEST_CASES=${PROPTEST_CASES:-20000} run "$TOP/scripts/run/asan.sh"; }
+part_host() { PROPTEST_CASES=${PROPTEST_CASES:-20000} run "$TOP/scripts/run/host-sanitizers.sh"; }
 
 part_kills() {
 	boot_prepare um-fault
@@ -246,7 +246,7 @@ part_planted() {
 	# The last kernels have faults: build good ones.
 	boot_prepare "${kinds[@]}"
 	# A copy of the engine on the host.
-	[[ -n ${PLANT:-} ]] || run "$TOP/scripts/run/asan.sh" --plant
+	[[ -n ${PLANT:-} ]] || run "$TOP/scripts/run/host-sanitizers.sh" --plant
 	echo "$good planted faults noticed, $bad not noticed"
 	((good > 0 && bad == 0))
 }

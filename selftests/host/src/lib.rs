@@ -35,4 +35,6 @@ mod kunit;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod shared;
+#[cfg(test)]
 mod units;

@@ -4,9 +4,11 @@
 //! can have an allocation fail.
 
 mod fail;
+mod kbox;
 mod vec;
 
 pub use fail::{fail_nth, failed};
+pub use kbox::KBox;
 pub use vec::{PushError, Vec};
 
 /// No memory.

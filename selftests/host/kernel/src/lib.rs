@@ -7,12 +7,13 @@ pub mod alloc;
 pub mod bindings;
 pub mod error;
 pub mod ffi;
+pub mod sync;
 pub mod zeroable;
 
 /// What the kernel's prelude has.
 pub mod prelude {
     pub use crate::{
-        alloc::{flags::*, AllocError, KVVec, KVec},
+        alloc::{flags::*, AllocError, KBox, KVVec, KVec},
         error::{code::*, Error, Result},
         zeroable::Zeroable,
     };

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What loaders share: the spare session, in the module's very source file, and sessions of a
+//! stand-in, as those of the module need a kernel. Several threads take it, use it and give it
+//! back. ThreadSanitizer sees whether the next one may use what the last one wrote: `make trust`,
+//! part `host`.
+
+use crate::kunit::harness::{mov, replace};
+use kernel::prelude::{KBox, GFP_KERNEL_ACCOUNT};
+use session::Session;
+use std::{
+    sync::atomic::{AtomicU32, Ordering::SeqCst},
+    thread,
+};
+
+const THREADS: u32 = 4;
+const SESSIONS: u32 = 5_000;
+
+/// Sessions that exist.
+static ALIVE: AtomicU32 = AtomicU32::new(0);
+
+mod session {
+    use super::{SeqCst, ALIVE};
+    use crate::engine::log::Log;
+
+    pub(crate) struct Session {
+        pub(super) log: Log,
+        /// Who uses it; 0 if none does.
+        pub(super) user: u32,
+    }
+
+    impl Session {
+        pub(super) fn new(len: u32) -> Self {
+            ALIVE.fetch_add(1, SeqCst);
+            Self {
+                log: Log::new(len),
+                user: 0,
+            }
+        }
+
+        pub(crate) fn bytes(&self) -> usize {
+            self.log.bytes()
+        }
+    }
+
+    impl Drop for Session {
+        fn drop(&mut self) {
+            ALIVE.fetch_sub(1, SeqCst);
+        }
+    }
+}
+
+#[path = "../../../rust/spare.rs"]
+mod spare;
+
+/// Loads programs, one in 16 with more edits than a spare session keeps. Returns how many began in
+/// a spare one.
+fn loads(user: u32) -> u32 {
+    let mut kept = 0;
+    for n in 0..SESSIONS {
+        let edits = if n % 16 == user { 5_000 } else { n % 32 + 1 };
+        let mut session = match spare::take() {
+            Some(spare) => {
+                kept += 1;
+                spare
+            }
+            None => KBox::new(Session::new(edits), GFP_KERNEL_ACCOUNT).expect("memory"),
+        };
+        assert_eq!(session.user, 0, "a session that another one uses");
+        session.user = user;
+        session.log.reset(edits);
+        for idx in 0..edits {
+            replace(&mut session.log, idx, &[mov(0), mov(user as i32)]).expect("a valid edit");
+        }
+        assert_eq!(session.log.edits().len(), edits as usize);
+        assert_eq!(session.user, user, "a session that another one uses");
+        session.user = 0;
+        spare::put(session);
+    }
+    kept
+}
+
+#[test]
+fn a_spare_session_has_one_user() {
+    let threads: Vec<_> = (1..=THREADS)
+        .map(|user| thread::spawn(move || loads(user)))
+        .collect();
+    let kept: u32 = threads
+        .into_iter()
+        .map(|thread| thread.join().expect("a thread that has ended"))
+        .sum();
+    assert!(kept > 0, "no session began in a spare one");
+    let last = spare::take();
+    assert_eq!(
+        ALIVE.load(SeqCst),
+        u32::from(last.is_some()),
+        "sessions that nobody has"
+    );
+    drop(last);
+    assert_eq!(ALIVE.load(SeqCst), 0);
+}
