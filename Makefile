@@ -21,7 +21,7 @@
 #   SERIES=static-branch       for `make vm`: a kernel with that series too
 #   KINDS='<kind>...'          for `make static-branch`: 'vm-lean identity' if not set; vm for lockdep, vm-debug for KASAN, vm-interp for what is refused without the JIT
 #   ONLY='<part>...'           for `make trust`: only these of no-panic, hostile, edges, unprivileged, resched, groups, faults,
-#                              faults-jit, kills, host, sanitizers, suites, planted, soak
+#                              faults-jit, kills, kills-jit, host, sanitizers, suites, planted, soak
 FULL ?=
 INITRD ?=
 ARGS ?=

@@ -3,9 +3,9 @@
 # shellcheck disable=SC2317 # parts are called by their names
 #
 # trust.sh: what happens when something goes wrong (Documentation/trust.md). Each part ends with a line of the
-# table. ONLY='<names>' runs these parts alone; FAULTS, FAULTS_JIT, RANDOM_PROGRAMS, KILLS, UNPRIVILEGED say how many
-# programs or loads, RESCHED how often each program is loaded, SESSIONS how many random ones of KUnit, SOAK how many
-# seconds, TIME how many of the fuzzer. The long parts run two at a time.
+# table. ONLY='<names>' runs these parts alone; FAULTS, FAULTS_JIT, RANDOM_PROGRAMS, KILLS, KILLS_JIT, UNPRIVILEGED say
+# how many programs or loads, RESCHED how often each program is loaded, SESSIONS how many random ones of KUnit, SOAK how
+# many seconds, TIME how many of the fuzzer. The long parts run two at a time.
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"
@@ -72,28 +72,41 @@ part_faults() {
 	echo "$(faults_met trust-faults): nothing left behind"
 }
 
-# In a machine that has a JIT: blinding, insn arrays, poke descriptors. The last allocations of each load, as it is slow.
-# The machine's kernels can let allocations fail, and have no kmemleak.
-build_faults_jit() {
+# in_machine NAME COMMAND: has the loader run a command in a machine, which has a JIT: blinding, insn arrays, poke
+# descriptors. The machine's kernels can let allocations fail, and have no kmemleak.
+build_machine() {
 	run "$TOP/scripts/build/loader.sh" && run "$TOP/scripts/build/progs.sh" && run "$TOP/scripts/setup/vm-root.sh" &&
 		run "$TOP/scripts/build/vm-module.sh" vm-lean
 }
-part_faults_jit() {
-	local dir=$TOP/results/trust/faults-jit log status=0
-	build_faults_jit
-	log=$(log_path trust-faults-jit)
+in_machine() {
+	local name=$1 dir=$TOP/results/trust/$1 log status=0
+	log=$(log_path "trust-$name")
+	build_machine
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	: >"$dir/log"
 	MODE=patcher VM_SUITES='' VM_RESULTS=$dir VM_TIMEOUT=${VM_TIMEOUT:-7200} VM_APPEND=panic_on_warn=1 \
-		CMD="'$(loader_path)' trust faults --count ${FAULTS_JIT:-110} --most 40 --no-leaks --progs '$(progs_path)' >'$dir/log'" \
-		beating faults-jit "$dir/log" run "$TOP/scripts/run/vm.sh" vm-lean || status=$?
+		CMD="'$(loader_path)' $2 --no-leaks >'$dir/log'" beating "$name" "$dir/log" run "$TOP/scripts/run/vm.sh" vm-lean || status=$?
 	mv "$dir/log" "$log"
 	[[ -s $log ]] || die "the loader has not begun; the kernel's log: $dir/kernel.log"
-	((status == 0)) || die "trust-faults-jit: status $status; logs: $log, $dir/kernel.log"
-	no_reports <"$dir/kernel.log" || die "trust-faults-jit: the kernel has something to say; log: $dir/kernel.log"
-	(($(json_number trust-faults-jit blinded) > 0)) || die "no program was blinded; log: $log"
+	((status == 0)) || die "$name: status $status; logs: $log, $dir/kernel.log"
+	no_reports <"$dir/kernel.log" || die "$name: the kernel has something to say; log: $dir/kernel.log"
+}
+
+# The last allocations of each load, as it is slow.
+build_faults_jit() { build_machine; }
+part_faults_jit() {
+	in_machine faults-jit "trust faults --count ${FAULTS_JIT:-110} --most 40 --progs '$(progs_path)'"
+	(($(json_number trust-faults-jit blinded) > 0)) || die "no program was blinded; log: $(log_path trust-faults-jit)"
 	echo "$(faults_met trust-faults-jit), $(json_number trust-faults-jit blinded) blinded: nothing left behind"
+}
+
+# In a machine whose clock counts executed instructions, so that it takes as long everywhere: 250 million instructions
+# are 100 ms of a CPU that executes 2.5 in a nanosecond.
+build_kills_jit() { build_machine; }
+part_kills_jit() {
+	VM_ICOUNT=1 in_machine kills-jit "trust kills --count ${KILLS_JIT:-60} --mode patcher --within-ms 20000 --in-session-within-ms 250"
+	echo "$(killed trust-kills-jit); us are thousands of executed instructions"
 }
 
 build_sanitizers() { boot_prepare um-debug; }
@@ -116,12 +129,18 @@ part_suites() { ONLY='' MACHINES=1 SERIES=$ALL_SERIES run "$TOP/scripts/run/self
 build_host() { boot_prepare um; }
 part_host() { PROPTEST_CASES=${PROPTEST_CASES:-20000} run "$TOP/scripts/run/host-sanitizers.sh"; }
 
+# killed NAME: what `trust kills` has met.
+killed() {
+	echo "$(json_number "$1" killed) of $(json_number "$1" loads) loads killed; half are gone within" \
+		"$(json_number "$1" median_us) us, all within $(json_number "$1" slowest_us);" \
+		"$(json_number "$1" in_session) in a session, half of them within $(json_number "$1" median_in_session_us)," \
+		"all within $(json_number "$1" slowest_in_session_us)"
+}
+
 part_kills() {
 	boot_prepare um-fault
 	watched um-fault trust-kills trust kills --count "${KILLS:-1000}"
-	echo "$(json_number trust-kills killed) of $(json_number trust-kills loads) loads killed; half are gone within" \
-		"$(json_number trust-kills median_us) us, all within $(json_number trust-kills slowest_us);" \
-		"$(json_number trust-kills in_session) in a session, half of them within $(json_number trust-kills median_in_session_us)"
+	killed trust-kills
 }
 
 part_groups() {
@@ -254,7 +273,7 @@ part_planted() {
 # Parts whose figures are times, or that build kernels with faults; then those that run two at a time, the longest
 # ones first.
 alone=(no_panic hostile edges unprivileged resched groups kills planted)
-beside=(suites faults soak faults_jit sanitizers host)
+beside=(suites faults soak faults_jit kills_jit sanitizers host)
 
 # one PART: runs a part, and leaves its line of the table.
 one() {

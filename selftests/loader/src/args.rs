@@ -167,6 +167,8 @@ pub enum Victim {
     Loads,
     /// Jumps that do not fit once what is between has grown
     Far,
+    /// A firewall, blinded: needs a JIT
+    Policy,
 }
 
 #[derive(clap::Args)]

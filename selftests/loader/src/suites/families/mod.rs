@@ -21,6 +21,7 @@ use crate::kernel::jit;
 use crate::kernel::mode::{Mode, Switch};
 use crate::out;
 use crate::suites::measure::{self, Plan};
+pub use policy::policy;
 use policy::Check;
 pub use program::Program;
 use table::{Family, FAMILIES};

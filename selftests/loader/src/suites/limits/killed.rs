@@ -26,15 +26,18 @@ use crate::bpf::skb::{IFINDEX, LEN};
 use crate::bpf::{self, Spec};
 use crate::kernel::mode::{Mode, Switch};
 use crate::kernel::stats::Stats;
+use crate::kernel::sysctl::Setting;
 use crate::kernel::timer;
 use crate::out;
-use crate::suites::ladder;
+use crate::suites::{families, ladder};
 
 /// Insns of the program that is killed in mode patcher: long, so that linearize has jumps to look for.
 const DIVISIONS: usize = 100_000;
 /// Insns of the longest program that is killed, but for its end, and jumps of one of far jumps.
 const LOADS: usize = 999_000;
 const FAR: usize = 2_000;
+/// Rules of the policy that is blinded.
+const RULES: usize = 10_000;
 /// Times that a load is killed in mode stock, from 0 to [`STOCK`] after it began.
 const KILLS_STOCK: u32 = 8;
 const STOCK: Duration = Duration::from_secs(2);
@@ -76,13 +79,33 @@ fn far() -> Spec {
 }
 
 /// What a victim loads.
-pub fn spec(program: Victim) -> Spec {
-    match program {
+///
+/// # Errors
+///
+/// What the kernel says about a map.
+pub fn spec(program: Victim) -> io::Result<Spec> {
+    Ok(match program {
         Victim::Nops => nops(2 * PAIRS),
         Victim::Divisions => divisions(DIVISIONS),
         Victim::Loads => ladder::conversions(LOADS),
         Victim::Far => far(),
-    }
+        Victim::Policy => Spec {
+            // A victim does not live to undo that: see `hardened`.
+            harden: None,
+            ..families::policy(RULES)?.spec
+        },
+    })
+}
+
+/// Has the constants of what a victim loads blinded while the setting exists, if it is for that.
+///
+/// # Errors
+///
+/// The kernel has no such setting.
+pub fn hardened(program: Victim) -> io::Result<Option<Setting>> {
+    (program == Victim::Policy)
+        .then(|| Setting::set("net/core/bpf_jit_harden", "2"))
+        .transpose()
 }
 
 /// Loads a program, and is killed by a timer.
@@ -95,7 +118,7 @@ pub fn victim(args: &VictimArgs) -> io::Result<bool> {
         // This process.
         fs::write(group.join("cgroup.procs"), "0")?;
     }
-    let spec = spec(args.program);
+    let spec = spec(args.program)?;
     println!("{}", timer::now().as_nanos());
     // Nothing handles SIGALRM, so it is as fatal as SIGKILL.
     timer::start(Duration::from_micros(args.after_us))?;
@@ -109,6 +132,7 @@ pub fn victim(args: &VictimArgs) -> io::Result<bool> {
 /// The process cannot be started, dies before it says when its timer began, or ends in another way: its program
 /// was refused.
 pub fn kill_after(program: Victim, delay: Duration) -> io::Result<(bool, Duration)> {
+    let _hardened = hardened(program)?;
     let output = Command::new("/proc/self/exe")
         .args(["victim", "--program"])
         .arg(program.to_possible_value().unwrap().get_name())
@@ -172,13 +196,13 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// `grown` is what the load has added to the counters. It has one session at most, as only one
-    /// pass has edits.
+    /// `grown` is what the load has added to the counters. Most have one session at most, as only one
+    /// pass has edits. Of one that is blinded, which has two, `Recording` is only the first.
     pub fn of(grown: &Stats) -> Self {
-        if grown.get("insns_in") > 0 {
-            Phase::After
-        } else if grown.get("fail_eintr") > 0 {
+        if grown.get("fail_eintr") > 0 {
             Phase::Linearizing
+        } else if grown.get("insns_in") > 0 {
+            Phase::After
         } else if grown.get("sessions") > 0 {
             Phase::Recording
         } else {

@@ -17,7 +17,7 @@ use crate::bpf::{self, Spec};
 use crate::kernel::far_jumps::Refused;
 use crate::kernel::mode::{Mode, Switch};
 use crate::out;
-pub use killed::{divisions, kill_after, spec, victim, Phase};
+pub use killed::{divisions, hardened, kill_after, spec, victim, Phase};
 
 /// Pairs of nops, as in the report that led to the kernel's commit 261b61d3735b.
 const PAIRS: usize = 131_072;

@@ -173,9 +173,9 @@ pub fn run(args: &ReschedArgs) -> io::Result<bool> {
         let few = edges::few(FEW, LONGEST, EDITS);
         // With what is to hold the CPU for as long.
         let programs = [
-            (limits::spec(Victim::Divisions), None),
-            (limits::spec(Victim::Nops), None),
-            (limits::spec(Victim::Far), None),
+            (limits::spec(Victim::Divisions)?, None),
+            (limits::spec(Victim::Nops)?, None),
+            (limits::spec(Victim::Far)?, None),
             (ladder::conversions(LOADS), Some(limits::twin(LONGEST))),
             (ladder::conversions(LONGEST - 1_000), None),
             (few.clone(), Some(few)),
