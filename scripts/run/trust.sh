@@ -93,9 +93,9 @@ in_machine() {
 	no_reports <"$dir/kernel.log" || die "$name: the kernel has something to say; log: $dir/kernel.log"
 }
 
-# The last allocations of each load, as it is slow.
 build_faults_jit() { build_machine; }
 part_faults_jit() {
+	# The last allocations of each load, as it is slow.
 	in_machine faults-jit "trust faults --count ${FAULTS_JIT:-110} --most 40 --progs '$(progs_path)'"
 	(($(json_number trust-faults-jit blinded) > 0)) || die "no program was blinded; log: $(log_path trust-faults-jit)"
 	echo "$(faults_met trust-faults-jit), $(json_number trust-faults-jit blinded) blinded: nothing left behind"
@@ -105,8 +105,8 @@ part_faults_jit() {
 # are 100 ms of a CPU that executes 2.5 in a nanosecond.
 build_kills_jit() { build_machine; }
 part_kills_jit() {
-	VM_ICOUNT=1 in_machine kills-jit "trust kills --count ${KILLS_JIT:-60} --mode patcher --within-ms 20000 --in-session-within-ms 250"
-	echo "$(killed trust-kills-jit); us are thousands of executed instructions"
+	VM_ICOUNT=1 in_machine kills-jit "trust kills --count ${KILLS_JIT:-100} --mode patcher --within-ms 20000 --in-session-within-ms 250"
+	echo "in thousands of instructions: $(killed trust-kills-jit)"
 }
 
 build_sanitizers() { boot_prepare um-debug; }
@@ -131,10 +131,9 @@ part_host() { PROPTEST_CASES=${PROPTEST_CASES:-20000} run "$TOP/scripts/run/host
 
 # killed NAME: what `trust kills` has met.
 killed() {
-	echo "$(json_number "$1" killed) of $(json_number "$1" loads) loads killed; half are gone within" \
-		"$(json_number "$1" median_us) us, all within $(json_number "$1" slowest_us);" \
-		"$(json_number "$1" in_session) in a session, half of them within $(json_number "$1" median_in_session_us)," \
-		"all within $(json_number "$1" slowest_in_session_us)"
+	echo "$(json_number "$1" killed) of $(json_number "$1" loads) loads killed, half gone within $(json_number "$1" median_us) us, all" \
+		"within $(json_number "$1" slowest_us); $(json_number "$1" in_session) in a session, half gone within" \
+		"$(json_number "$1" median_in_session_us), all within $(json_number "$1" slowest_in_session_us)"
 }
 
 part_kills() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Atomic pointers: rust/kernel/sync/atomic.rs. The orders mean what they do there.
+//! Atomic pointers: rust/kernel/sync/atomic.rs. `Full` is no weaker there than here.
 
 pub mod atomic {
     use std::sync::atomic::{self, AtomicPtr};

@@ -82,7 +82,7 @@ fn far() -> Spec {
 ///
 /// # Errors
 ///
-/// What the kernel says about a map.
+/// As for a family.
 pub fn spec(program: Victim) -> io::Result<Spec> {
     Ok(match program {
         Victim::Nops => nops(2 * PAIRS),
@@ -187,7 +187,7 @@ impl Kills {
 /// How far a load had come when it was killed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// No edit was recorded.
+    /// No edit was recorded, or none of the next session.
     Before,
     Recording,
     Linearizing,
@@ -196,14 +196,17 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// `grown` is what the load has added to the counters. Most have one session at most, as only one
-    /// pass has edits. Of one that is blinded, which has two, `Recording` is only the first.
-    pub fn of(grown: &Stats) -> Self {
+    /// `grown` is what the load has added to the counters, and `whole` what it adds if it is not killed.
+    /// A load that is blinded has several sessions. Between two of them is before the next.
+    pub fn of(grown: &Stats, whole: &Stats) -> Self {
+        let [sessions, insns] = ["sessions", "insns_in"].map(|name| grown.get(name));
         if grown.get("fail_eintr") > 0 {
             Phase::Linearizing
-        } else if grown.get("insns_in") > 0 {
+        } else if sessions == 0 {
+            Phase::Before
+        } else if insns >= whole.get("insns_in") {
             Phase::After
-        } else if grown.get("sessions") > 0 {
+        } else if insns == 0 || sessions == whole.get("sessions") {
             Phase::Recording
         } else {
             Phase::Before
@@ -274,13 +277,15 @@ fn kill_in_stock(kills: &mut Kills) -> io::Result<()> {
 
 /// Kills loads until some were interrupted while edits were recorded, and some in linearize.
 fn kill_in_patcher(kills: &mut Kills) -> io::Result<Phases> {
-    let (_, whole) = bpf::load(&divisions(DIVISIONS))?;
-    let mut timer = Timer::new(whole);
+    let before = Stats::read()?;
+    let (_, took) = bpf::load(&divisions(DIVISIONS))?;
+    let whole = Stats::read()?.since(&before);
+    let mut timer = Timer::new(took);
     let mut phases = Phases::default();
     while kills.loads < KILLS && !phases.is_enough() {
         let before = Stats::read()?;
         kills.kill_after(Victim::Divisions, timer.delay)?;
-        let phase = Phase::of(&Stats::read()?.since(&before));
+        let phase = Phase::of(&Stats::read()?.since(&before), &whole);
         phases.count(phase);
         timer.adjust(phase);
     }

@@ -17,6 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -53,9 +54,9 @@ pub struct FaultArgs {
     /// Number of programs
     #[arg(long, default_value_t = 500)]
     count: usize,
-    /// Programs to leave out, from the first on, as another run has had them
-    #[arg(long, default_value_t = 0)]
-    skip: usize,
+    /// Begin with those that have a jump that is too far
+    #[arg(long)]
+    far: bool,
     /// Where the random ones come from
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -263,8 +264,8 @@ fn one(
 }
 
 /// Loads programs in each mode, so that the kernel's caches are full. Returns the bytes in use then.
-fn warm(switch: &mut Switch, programs: &mut Programs, args: &FaultArgs) -> io::Result<u64> {
-    for number in args.skip..args.skip + args.count.min(WARM) {
+fn warm(switch: &mut Switch, programs: &mut Programs, numbers: Range<usize>) -> io::Result<u64> {
+    for number in numbers {
         let given = programs.get(number);
         for &mode in switch.all_modes() {
             switch.set(mode)?;
@@ -298,8 +299,13 @@ pub fn run(args: &FaultArgs) -> io::Result<bool> {
     let mut kept = Kept::default();
     let start = Instant::now();
     let mut told = start;
-    let before = warm(&mut switch, &mut programs, args)?;
-    for number in args.skip.. {
+    let first = match args.far {
+        true => programs.first(Source::Far),
+        false => 0,
+    };
+    let last = first + args.count.min(WARM);
+    let before = warm(&mut switch, &mut programs, first..last)?;
+    for number in first.. {
         let given = programs.get(number);
         let Some(&mode) = modes.iter().find(|mode| given.source.loads_in(**mode)) else {
             continue;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::Args;
-use serde_json::json;
+use clap::{Args, ValueEnum};
+use serde_json::{json, Map, Value};
 
 use super::{leaks, micros};
 use crate::args::{ModeName, Victim};
@@ -60,32 +60,62 @@ pub struct KillArgs {
     leaks: leaks::LeakArgs,
 }
 
-/// What the load of a victim takes in mode patcher, and what of it the rewriting takes, with which it ends.
-struct Times {
+/// The load of a victim in mode patcher.
+struct Whole {
+    victim: Victim,
+    /// What it takes.
     load: Duration,
+    /// What of that the rewriting takes.
     rewriting: Duration,
+    /// A moment after which the rewriting ends, and one at which it has ended, as far as is known.
+    before_end: Duration,
+    end: Duration,
+    /// What it adds to the counters.
+    stats: Stats,
+    /// How many were killed in a session.
+    in_session: u32,
 }
 
-impl Times {
+impl Whole {
     fn of(victim: Victim) -> io::Result<Self> {
         let _hardened = limits::hardened(victim)?;
         let before = Stats::read()?;
         let (_, load) = bpf::load(&limits::spec(victim)?)?;
-        let grown = Stats::read()?.since(&before);
+        let stats = Stats::read()?.since(&before);
         Ok(Self {
+            victim,
             load,
-            rewriting: Duration::from_nanos(grown.rewrite_ns()),
+            rewriting: Duration::from_nanos(stats.rewrite_ns()),
+            before_end: load,
+            end: load,
+            stats,
+            in_session: 0,
         })
     }
 
     /// A moment at which to kill: each other is in the rewriting, or near it. In the other modes it takes longer.
     fn moment(&self, rng: &mut Rng) -> Duration {
-        let range = match rng.percent(50) {
-            true => self.load,
-            false => self.rewriting * 2,
+        let (end, range) = match rng.percent(50) {
+            true => (self.load, self.load),
+            false => {
+                let unknown = self.end.saturating_sub(self.before_end);
+                (self.end, unknown.max(self.rewriting * 2))
+            }
         };
-        self.load
-            .saturating_sub(range * rng.below(1_000) as u32 / 1_000)
+        end.saturating_sub(range * rng.below(1_000) as u32 / 1_000)
+    }
+
+    /// Forgets that the rewriting comes last: with a JIT it does not.
+    fn look_for_end(&mut self) {
+        self.before_end = Duration::ZERO;
+    }
+
+    /// Learns that a load which was killed at `moment` had come to that phase.
+    fn adjust(&mut self, moment: Duration, phase: Phase) {
+        match phase {
+            Phase::After => self.end = self.end.min(moment),
+            _ => self.before_end = self.before_end.max(moment),
+        }
     }
 }
 
@@ -110,7 +140,8 @@ fn flip(stop: &AtomicBool) -> io::Result<u64> {
     Ok(flips)
 }
 
-/// Runs the command; true if each process was gone in time, enough were killed in a session, and nothing was left.
+/// Runs the command; true if each process was gone in time, enough were killed in a session, if the mode stays one
+/// of each victim, and nothing was left.
 ///
 /// # Errors
 ///
@@ -127,11 +158,15 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
         Some(_) => &VICTIMS[..],
         None => &VICTIMS[..VICTIMS.len() - 1],
     };
-    let whole = victims
+    let mut wholes = victims
         .iter()
-        .map(|&victim| Times::of(victim))
+        .map(|&victim| Whole::of(victim))
         .collect::<io::Result<Vec<_>>>()?;
-    limits::kill_after(Victim::Nops, whole[0].load / 2)?;
+    limits::kill_after(Victim::Nops, wholes[0].load / 2)?;
+    let steady = args.mode.is_some();
+    if steady {
+        wholes.iter_mut().for_each(Whole::look_for_end);
+    }
 
     leaks::forget();
     let used = leaks::used()?;
@@ -142,7 +177,6 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
     let mut took = Vec::new();
     // Of those in a session.
     let mut took_there = Vec::new();
-    let mut in_session = 0;
     if let Some(mode) = args.mode {
         switch.set(mode.into())?;
     }
@@ -151,12 +185,16 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
         let mut kill = || {
             let mut killed = 0_usize;
             for number in 1..=args.count {
-                let which = rng.below(victims.len());
-                let delay = whole[which].moment(&mut rng);
+                let whole = &mut wholes[rng.below(victims.len())];
+                let moment = whole.moment(&mut rng);
                 let before = Stats::read()?;
-                let (dead, gone) = limits::kill_after(victims[which], delay)?;
-                let phase = Phase::of(&Stats::read()?.since(&before));
-                in_session += u32::from(phase.is_in_session());
+                let (dead, gone) = limits::kill_after(whole.victim, moment)?;
+                let phase = Phase::of(&Stats::read()?.since(&before), &whole.stats);
+                whole.in_session += u32::from(phase.is_in_session());
+                // In other modes it takes longer.
+                if steady {
+                    whole.adjust(moment, phase);
+                }
                 if dead {
                     killed += 1;
                     took.push(gone);
@@ -182,11 +220,19 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
     let (slowest, slowest_there) = (percent(&took, 100), percent(&took_there, 100));
     let late = took.iter().filter(|&&took| took > SOON).count();
 
+    let in_session: u32 = wholes.iter().map(|whole| whole.in_session).sum();
+    let by_victim = wholes.iter().map(|whole| {
+        let name = whole.victim.to_possible_value();
+        let name = name.map(|name| name.get_name().to_owned());
+        (name.unwrap_or_default(), json!(whole.in_session))
+    });
+    let by_victim: Map<String, Value> = by_victim.collect();
     let look = args.leaks.look()?;
     let more = leaks::used()?.saturating_sub(used);
     let good = slowest <= Duration::from_millis(args.within_ms)
         && slowest_there <= Duration::from_millis(args.in_session_within_ms)
         && in_session * IN_SESSION >= args.count
+        && (!steady || wholes.iter().all(|whole| whole.in_session > 0))
         && more <= GROWTH
         && look.good
         && grown.get("verify_differences") == 0;
@@ -197,6 +243,7 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
         "flips": flips,
         "sessions": grown.get("sessions"),
         "in_session": in_session,
+        "by_victim": by_victim,
         "median_us": micros(percent(&took, 50)),
         "percent_90_us": micros(percent(&took, 90)),
         "percent_99_us": micros(percent(&took, 99)),

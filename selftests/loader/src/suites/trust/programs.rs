@@ -159,6 +159,15 @@ impl Programs {
         })
     }
 
+    /// The number of the first program of a source.
+    pub fn first(&self, source: Source) -> usize {
+        let is_of = |(its, _): &(Source, Spec)| *its == source;
+        self.given
+            .iter()
+            .position(is_of)
+            .unwrap_or(self.given.len())
+    }
+
     /// Program `number`, of which there is no end.
     pub fn get(&mut self, number: usize) -> Given {
         let (source, spec) = match number.checked_sub(self.given.len()) {
