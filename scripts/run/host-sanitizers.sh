@@ -35,9 +35,12 @@ sanitized() {
 		TSAN_OPTIONS="suppressions=$suppressions" CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="env LD_PRELOAD=$library" "${@:2}"
 }
 
-# tests SANITIZER LOG [FILTER]: all tests, or those of which the names have FILTER. Sets `passed`.
+# tests SANITIZER LOG [FILTER]: all tests of the checkout TOP, or those of which the names have FILTER. Sets `passed`.
 tests() {
-	RUSTFLAGS=$(flags "$1") sanitized "$1" cargo test --release --locked --lib --jobs "$JOBS" --target "$HOST_TRIPLE" "${@:3}" >"$2" 2>&1 || return
+	(
+		cd "$TOP/selftests/host"
+		RUSTFLAGS=$(flags "$1") sanitized "$1" cargo test --release --locked --lib --jobs "$JOBS" --target "$HOST_TRIPLE" "${@:3}"
+	) >"$2" 2>&1 || return
 	passed=$(sed -nE 's/^test result: ok\. ([1-9][0-9]*) passed.*/\1/p' "$2")
 	[[ -n $passed ]]
 }
@@ -56,7 +59,7 @@ planted() {
 	dir=$(partial_dir host-sanitizers)
 	cp -a "$TOP"/{configs,patches,rust,scripts,selftests} "$dir/"
 	plant "$dir/$3" "$4" "$5" || die "$3: the fault that is to be planted no longer fits"
-	if (cd "$dir/selftests/host" && TOP=$dir tests "$1" "$log" "${@:6}") || ! grep -m1 "$2" "$log"; then
+	if TOP=$dir tests "$1" "$log" "${@:6}" || ! grep -m1 "$2" "$log"; then
 		die "the fault in $3 is NOT noticed; log: $log"
 	fi
 	remove_tree "$dir"
