@@ -105,7 +105,7 @@ part_faults_jit() {
 # are 100 ms of a CPU that executes 2.5 in a nanosecond.
 build_kills_jit() { build_machine; }
 part_kills_jit() {
-	VM_ICOUNT=1 in_machine kills-jit "trust kills --count ${KILLS_JIT:-100} --mode patcher --within-ms 20000 --in-session-within-ms 250"
+	VM_ICOUNT=1 in_machine kills-jit "trust kills --count ${KILLS_JIT:-60} --mode patcher --within-ms 20000 --in-session-within-ms 250"
 	echo "in thousands of instructions: $(killed trust-kills-jit)"
 }
 

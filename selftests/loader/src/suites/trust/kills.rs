@@ -93,11 +93,11 @@ impl Whole {
         })
     }
 
-    /// A moment at which to kill: each other is in the rewriting, or near it. In the other modes it takes longer.
-    fn moment(&self, rng: &mut Rng) -> Duration {
-        let (end, range) = match rng.percent(50) {
-            true => (self.load, self.load),
-            false => {
+    /// A moment at which to kill: in the rewriting or near it, or any. In other modes than patcher it takes longer.
+    fn moment(&self, aimed: bool, rng: &mut Rng) -> Duration {
+        let (end, range) = match aimed {
+            false => (self.load, self.load),
+            true => {
                 let unknown = self.end.saturating_sub(self.before_end);
                 (self.end, unknown.max(self.rewriting * 2))
             }
@@ -185,8 +185,14 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
         let mut kill = || {
             let mut killed = 0_usize;
             for number in 1..=args.count {
-                let whole = &mut wholes[rng.below(victims.len())];
-                let moment = whole.moment(&mut rng);
+                // Every other load is of what was killed in a session least often.
+                let aimed = number % 2 == 0;
+                let which = match wholes.iter().enumerate().min_by_key(|(_, w)| w.in_session) {
+                    Some((least, _)) if aimed => least,
+                    _ => rng.below(victims.len()),
+                };
+                let whole = &mut wholes[which];
+                let moment = whole.moment(aimed, &mut rng);
                 let before = Stats::read()?;
                 let (dead, gone) = limits::kill_after(whole.victim, moment)?;
                 let phase = Phase::of(&Stats::read()?.since(&before), &whole.stats);
