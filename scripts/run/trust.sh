@@ -101,11 +101,11 @@ part_faults_jit() {
 	echo "$(faults_met trust-faults-jit), $(json_number trust-faults-jit blinded) blinded: nothing left behind"
 }
 
-# In a machine whose clock counts executed instructions, so that it takes as long everywhere: 250 million instructions
-# are 100 ms of a CPU that executes 2.5 in a nanosecond.
+# In a machine whose clock counts executed instructions, so that it takes as long everywhere: 300 million instructions
+# are 100 ms of a CPU that executes three in a nanosecond.
 build_kills_jit() { build_machine; }
 part_kills_jit() {
-	VM_ICOUNT=1 in_machine kills-jit "trust kills --count ${KILLS_JIT:-60} --mode patcher --within-ms 20000 --in-session-within-ms 250"
+	VM_ICOUNT=1 in_machine kills-jit "trust kills --count ${KILLS_JIT:-60} --mode patcher --within-ms 20000 --in-session-within-ms 300"
 	echo "in thousands of instructions: $(killed trust-kills-jit)"
 }
 
