@@ -72,12 +72,13 @@ part_faults() {
 	echo "$(faults_met trust-faults): nothing left behind"
 }
 
-# in_machine NAME COMMAND: has the loader run a command in a machine, which has a JIT: blinding, insn arrays, poke
-# descriptors. The machine's kernels can let allocations fail, and have no kmemleak.
+# What in_machine needs.
 build_machine() {
 	run "$TOP/scripts/build/loader.sh" && run "$TOP/scripts/build/progs.sh" && run "$TOP/scripts/setup/vm-root.sh" &&
 		run "$TOP/scripts/build/vm-module.sh" vm-lean
 }
+# in_machine NAME COMMAND: has the loader run a command in a machine, which has a JIT: blinding, insn arrays, poke
+# descriptors. The machine's kernels can let allocations fail, and have no kmemleak.
 in_machine() {
 	local name=$1 dir=$TOP/results/trust/$1 log status=0
 	log=$(log_path "trust-$name")

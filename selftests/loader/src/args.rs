@@ -171,6 +171,14 @@ pub enum Victim {
     Policy,
 }
 
+impl Victim {
+    /// Its name as an argument.
+    pub fn name(self) -> String {
+        let value = self.to_possible_value().expect("none is skipped");
+        value.get_name().to_owned()
+    }
+}
+
 #[derive(clap::Args)]
 pub struct ReloadArgs {
     /// The file that ends it

@@ -14,7 +14,6 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use clap::ValueEnum;
 use libbpf_sys::BPF_FUNC_get_prandom_u32;
 
 use super::{filter, nops, verdict, PAIRS};
@@ -135,7 +134,7 @@ pub fn kill_after(program: Victim, delay: Duration) -> io::Result<(bool, Duratio
     let _hardened = hardened(program)?;
     let output = Command::new("/proc/self/exe")
         .args(["victim", "--program"])
-        .arg(program.to_possible_value().unwrap().get_name())
+        .arg(program.name())
         // A timer of 0 would never expire.
         .arg(format!("--after-us={}", delay.as_micros().max(1)))
         .stdin(Stdio::null())

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::{json, Map, Value};
 
 use super::{leaks, micros};
@@ -227,12 +227,10 @@ pub fn run(args: &KillArgs) -> io::Result<bool> {
     let late = took.iter().filter(|&&took| took > SOON).count();
 
     let in_session: u32 = wholes.iter().map(|whole| whole.in_session).sum();
-    let by_victim = wholes.iter().map(|whole| {
-        let name = whole.victim.to_possible_value();
-        let name = name.map(|name| name.get_name().to_owned());
-        (name.unwrap_or_default(), json!(whole.in_session))
-    });
-    let by_victim: Map<String, Value> = by_victim.collect();
+    let by_victim: Map<String, Value> = wholes
+        .iter()
+        .map(|whole| (whole.victim.name(), json!(whole.in_session)))
+        .collect();
     let look = args.leaks.look()?;
     let more = leaks::used()?.saturating_sub(used);
     let good = slowest <= Duration::from_millis(args.within_ms)
