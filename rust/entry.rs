@@ -14,9 +14,14 @@ use super::{
     session::Session,
     spare,
     stats::STATS,
+    verify::{
+        self,
+        load::Accepted, //
+    },
     view::View, //
 };
 use kernel::{
+    alloc::flags::GFP_KERNEL_ACCOUNT,
     bindings,
     error::to_result,
     ffi::c_int,
@@ -24,7 +29,7 @@ use kernel::{
 };
 
 /// Version of the contract that this code is written for. scripts/lib/paths.sh reads it too.
-const CONTRACT: u32 = 4;
+const CONTRACT: u32 = 5;
 const _: () = assert!(
     bindings::BPF_PATCHER_VERSION == CONTRACT,
     "the kernel's include/linux/bpf_patcher.h has another version of the contract"
@@ -204,7 +209,11 @@ pub(crate) unsafe extern "C" fn bpf_patcher_linearize(
     let result = session.linearize();
     STATS.count_failure(&result);
     match result {
-        Ok(()) => session.prog(),
+        Ok(()) => {
+            // SAFETY: The load goes on behind its last session.
+            unsafe { session.judge_blinded() };
+            session.prog()
+        }
         Err(error) => error.to_ptr(),
     }
 }
@@ -218,6 +227,52 @@ pub(crate) unsafe extern "C" fn bpf_patcher_linearize(
 pub(crate) unsafe extern "C" fn bpf_patcher_end(p: *mut bindings::bpf_patcher) {
     // SAFETY: As the caller promises, this is the box that `into_raw` gave away.
     Session::end(unsafe { KBox::from_raw(p.cast::<Session>()) });
+}
+
+/// Remembers the program of `env`, which was verified and is about to be rewritten, in mode `verify`. Returns null if
+/// the load is not watched.
+///
+/// # Safety
+///
+/// `env` is as the invariants of [`View`] say, and no session is open on its program.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_patcher_accept(
+    env: *mut bindings::bpf_verifier_env,
+) -> *mut bindings::bpf_patcher_load {
+    if mode::current() != Mode::Verify {
+        return core::ptr::null_mut();
+    }
+    // SAFETY: As the caller promises.
+    let mut view = unsafe { View::new((*env).prog, env) };
+    verify::accepted(&mut view)
+        .and_then(|accepted| KBox::new(accepted, GFP_KERNEL_ACCOUNT).ok())
+        .map_or(core::ptr::null_mut(), |accepted| KBox::into_raw(accepted).cast())
+}
+
+/// Judges the program of `env`, which all passes have rewritten.
+///
+/// # Safety
+///
+/// `load` is what [`bpf_patcher_accept`] returned for this load, and not null; `env` as there.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_patcher_judge(
+    load: *mut bindings::bpf_patcher_load,
+    env: *mut bindings::bpf_verifier_env,
+) {
+    // SAFETY: As the caller promises.
+    let (mut view, accepted) = unsafe { (View::new((*env).prog, env), &*load.cast::<Accepted>()) };
+    verify::judge(&mut view, accepted);
+}
+
+/// Frees what [`bpf_patcher_accept`] returned.
+///
+/// # Safety
+///
+/// `load` is that, and not null; it is not used again.
+#[no_mangle]
+pub(crate) unsafe extern "C" fn bpf_patcher_forget_load(load: *mut bindings::bpf_patcher_load) {
+    // SAFETY: As the caller promises.
+    drop(unsafe { KBox::from_raw(load.cast::<Accepted>()) });
 }
 
 /// For as long as this lives, we are the kernel's patcher.
@@ -247,6 +302,9 @@ impl Registration {
             relaxes: Some(bpf_patcher_relaxes),
             linearize: Some(bpf_patcher_linearize),
             end: Some(bpf_patcher_end),
+            accepted: Some(bpf_patcher_accept),
+            rewritten: Some(bpf_patcher_judge),
+            forget: Some(bpf_patcher_forget_load),
         };
         let ops = KBox::new(ops, GFP_KERNEL)?;
         // SAFETY: `ops` stays where it is until it is unregistered in `drop`, and a session that

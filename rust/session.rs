@@ -68,11 +68,16 @@ impl Session {
     ///
     /// `ENOMEM`
     pub(crate) fn begin(
-        view: View,
+        mut view: View,
         pass: bindings::bpf_patcher_pass,
         verify: bool,
     ) -> Result<KBox<Self>> {
         let len = view.len();
+        // What runs behind it asks for the shape of jumps, and for barriers in front of them: dead branches
+        // are hard-wired then, and `nospec` is heeded. Neither knows a relaxed jump.
+        if pass == bindings::bpf_patcher_pass_BPF_PATCHER_PASS_BPF_LOOP {
+            view.refuse_far_jumps();
+        }
         let Some(mut spare) = spare::take() else {
             let mut session = Self {
                 view,
@@ -156,6 +161,21 @@ impl Session {
         };
         self.log.reset(self.view.len());
         result.map_err(Failure::error)
+    }
+
+    /// Judges the program if it was blinded just now, and its load is watched.
+    ///
+    /// # Safety
+    ///
+    /// The load does not end meanwhile.
+    pub(crate) unsafe fn judge_blinded(&mut self) {
+        if self.pass != bindings::bpf_patcher_pass_BPF_PATCHER_PASS_BLINDING {
+            return;
+        }
+        // SAFETY: As the caller promises.
+        if let Some(accepted) = unsafe { self.view.accepted() } {
+            verify::judge(&mut self.view, accepted);
+        }
     }
 
     /// Will jumps that no longer fit be relaxed?

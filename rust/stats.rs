@@ -76,8 +76,12 @@ counters! {
     verify_far_sessions,
     /// Sessions that it has not compared, as there was no memory or the loading process was being killed.
     verify_skipped,
-    /// Those in which the results differed.
+    /// Those in which the results differed, and faults of loads.
     verify_differences,
+    /// Loads that mode `verify` has judged as a whole: one that is blinded, twice.
+    verify_loads,
+    /// Those of them in which the program was not what the verifier had accepted.
+    verify_load_faults,
 }
 
 /// Returns the nanoseconds since `start`.

@@ -20,7 +20,8 @@ use super::{
         Program,
         Verified, //
     },
-    mode, //
+    mode,
+    verify::load::Accepted, //
 };
 use kernel::{
     bindings,
@@ -315,6 +316,43 @@ impl View {
         !self.env.is_null()
     }
 
+    /// Is a device to run the program?
+    pub(crate) fn is_offloaded(&self) -> bool {
+        // SAFETY: By the type invariants; nobody writes the bit any more.
+        unsafe { (*self.outside.prog_aux).offload_requested }
+    }
+
+    /// Returns how many insns were put in front of a verified program, before what its passes record.
+    pub(crate) fn prologue_len(&self) -> u32 {
+        match self.is_verified() {
+            // SAFETY: By the type invariants.
+            true => unsafe { (*self.env).prologue_cnt },
+            false => 0,
+        }
+    }
+
+    /// Returns how many subprogs the kernel has added to a verified program.
+    pub(crate) fn hidden_subprogs(&self) -> u32 {
+        match self.is_verified() {
+            // SAFETY: By the type invariants.
+            true => unsafe { (*self.env).hidden_subprog_cnt },
+            false => 0,
+        }
+    }
+
+    /// Returns the program as it was accepted, if its load is to be judged.
+    ///
+    /// # Safety
+    ///
+    /// The load does not end during `'a`.
+    pub(crate) unsafe fn accepted<'a>(&self) -> Option<&'a Accepted> {
+        if !self.is_verified() {
+            return None;
+        }
+        // SAFETY: By the type invariants and as the caller promises, this is null or what `entry` gave to C.
+        unsafe { (*self.env).load.cast::<Accepted>().as_ref() }
+    }
+
     /// Has a verified program slots?
     pub(crate) fn has_slots(&self) -> bool {
         // SAFETY: By the type invariants.
@@ -336,8 +374,7 @@ impl View {
         self.aux_moves = false;
     }
 
-    /// Lets jumps that are too far be refused, for tests.
-    #[cfg(CONFIG_BPF_PATCHER_KUNIT_TEST)]
+    /// Lets jumps that are too far be refused.
     pub(crate) fn refuse_far_jumps(&mut self) {
         self.relaxes = false;
     }

@@ -4,7 +4,7 @@
 //! of a session.
 //!
 //! The entry of an edited insn goes to the last insn of its group, which stands for the old one.
-//! Only its `indirect_target` goes to the first. The other insns of the group have been seen if the
+//! Only its `indirect_target` goes to the first that jumps do not skip. The other insns of the group have been seen if the
 //! old one was, and know nothing else. Whether an insn zero-extends is found out anew for each of
 //! the group.
 //!
@@ -143,15 +143,17 @@ impl Aux<'_> {
             let last = to - 1;
             to -= group.new_len() as usize;
             let mut old = self.entries[from];
-            let mut bits = bits_of(&old);
+            let bits = bits_of(&old);
             for (entry, insn) in self.entries[to..last].iter_mut().zip(&insns[to..]) {
                 *entry = InsnAux::zeroed();
-                fill_added(entry, bits | zext_bit(zero_extends, insn));
-                bits &= !INDIRECT;
+                fill_added(entry, bits & !INDIRECT | zext_bit(zero_extends, insn));
             }
             old.zext_dst = zero_extends(&insns[last]);
-            old.set_indirect_target(u32::from(bits & INDIRECT != 0));
+            old.set_indirect_target(0);
             self.entries[last] = old;
+            if bits & INDIRECT != 0 {
+                self.entries[to + group.skipped_len() as usize].set_indirect_target(1);
+            }
         }
     }
 }

@@ -32,14 +32,16 @@ pub(crate) fn rewrite(positions: &mut dyn Positions, layout: &Layout<'_>) {
     // adjust_poke_descs(). None is removed: descriptors are added by the pass that the session
     // belongs to, or by one behind the removals.
     positions.poke(&mut |idx| layout.start(idx + 1).saturating_sub(1));
-    // A value moves to the first insn of the group, as in bpf_insn_array_adjust().
+    // A value moves to where jumps to its insn lead, as in bpf_insn_array_adjust() and
+    // bpf_insn_array_redirect(): to the first insn of the group that they do not skip.
     positions.insn_arrays(&mut |off| {
         if off == INSN_DELETED || off > layout.old_len() {
             off
         } else if layout.is_removed(off) {
             INSN_DELETED
         } else {
-            layout.start(off)
+            // An insn of the new program, whose length is a u32.
+            layout.jump_target(off.into()) as u32
         }
     });
 }

@@ -14,6 +14,7 @@ use super::{
         SHARED,
         ZEXT, //
     },
+    group::Group,
     layout::Layout,
     reference::refers_to_subprog,
     AT_ONCE, //
@@ -55,7 +56,7 @@ impl<F: Fn(&Insn) -> bool> Filler<'_, F> {
             old = group.end();
             if !group.removes() {
                 let end = layout.start(old) as usize;
-                self.fill_group(idx, &mut slots[new..end], &insns[new..end]);
+                self.fill_group(&group, &mut slots[new..end], &insns[new..end]);
                 new = end;
             }
         }
@@ -72,8 +73,9 @@ impl<F: Fn(&Insn) -> bool> Filler<'_, F> {
         slots.len()
     }
 
-    /// Fills the slots of the group of old insn `idx`.
-    fn fill_group(&mut self, idx: u32, slots: &mut [u32], insns: &[Insn]) {
+    /// Fills the slots of a group.
+    fn fill_group(&mut self, group: &Group<'_>, slots: &mut [u32], insns: &[Insn]) {
+        let idx = group.idx();
         let (first_added, zero_extends) = (self.first_added(), self.zero_extends);
         let old = self.old_slots.map_or(idx, |s| s[idx as usize]);
         let (entry, is_shared) = self.entry(old);
@@ -102,7 +104,7 @@ impl<F: Fn(&Insn) -> bool> Filler<'_, F> {
             added = rest;
         }
         if bits & INDIRECT != 0 {
-            if let Some(first) = added.first_mut() {
+            if let Some(first) = added.get_mut(group.skipped_len() as usize) {
                 *first += INDIRECT;
                 if !is_shared {
                     entry.set_indirect_target(0);

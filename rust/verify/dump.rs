@@ -5,6 +5,7 @@
 use super::{
     compare::Difference,
     decode::Refers,
+    load::Fault,
     shadow::Shadow, //
 };
 use crate::{
@@ -109,6 +110,22 @@ pub(super) fn dump_relaxed(pass: u32, view: &View, idx: u32) {
             "verify: {} of program \"{}\" differs from stock: a jump of insn {idx}, relaxed\n",
             pass_name(pass),
             view.name()
+        );
+    }
+    // SAFETY: The function takes nothing.
+    unsafe { bpf_patcher_warn() };
+}
+
+/// Tells that a program is not what the verifier had accepted.
+pub(super) fn dump_fault(view: &View, fault: &Fault) {
+    // SAFETY: The function takes nothing and locks for itself.
+    if unsafe { bpf_patcher_may_dump() } {
+        pr_err!(
+            "verify: load of program \"{}\" differs from what was verified: {} of insn {}, now {}\n",
+            view.name(),
+            fault.what,
+            fault.insn as i32,
+            fault.at as i32
         );
     }
     // SAFETY: The function takes nothing.

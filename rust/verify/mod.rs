@@ -8,19 +8,24 @@
 //! - `replay`: the edits of a log, one by one,
 //! - `relaxed`: whether relaxed jumps lead where they led,
 //! - `decode`: which insns refer to others, apart from the engine,
+//! - `load`: whether a program is what the verifier had accepted, once all sessions are done,
 //! - `compare`: the first place where two programs differ,
 //! - `dump`: what a difference looks like in the kernel's log.
 
 mod compare;
 pub(crate) mod decode;
 mod dump;
+pub(crate) mod load;
 mod relaxed;
 mod replay;
 mod shadow;
 
 use super::{
     engine::{
-        abi::Array,
+        abi::{
+            self,
+            Array, //
+        },
         log::Log,
         reach::Failure, //
     },
@@ -30,11 +35,17 @@ use super::{
         as_it_is,
         plan, //
     },
+    resched::resched,
     stats::STATS,
     view::View, //
 };
 use compare::Difference;
 use kernel::prelude::*;
+use load::{
+    Accepted,
+    Besides,
+    Stop, //
+};
 use replay::Jumps;
 use shadow::Shadow;
 
@@ -122,4 +133,50 @@ fn compared(
 fn skipped(result: Result<(), Failure>) -> Result<(), Failure> {
     STATS.verify_skipped.add(1);
     result
+}
+
+/// Remembers the program of `view`, which is about to be rewritten, if its load is to be judged.
+///
+/// Without memory for it the load is skipped.
+pub(crate) fn accepted(view: &mut View) -> Option<Accepted> {
+    if view.is_offloaded() {
+        return None;
+    }
+    let len = view.len();
+    match Accepted::take(&mut view.program(len, 0)) {
+        Ok(accepted) => accepted,
+        Err(_) => {
+            STATS.verify_skipped.add(1);
+            None
+        }
+    }
+}
+
+/// Judges the program of `view`, which was `accepted` and rewritten.
+pub(crate) fn judge(view: &mut View, accepted: &Accepted) {
+    match judged(view, accepted) {
+        Ok(()) => STATS.verify_loads.add(1),
+        Err(Stop::Fault(fault)) => {
+            STATS.verify_loads.add(1);
+            STATS.verify_load_faults.add(1);
+            STATS.verify_differences.add(1);
+            dump::dump_fault(view, &fault);
+        }
+        Err(Stop::Error(_)) => STATS.verify_skipped.add(1),
+    }
+}
+
+fn judged(view: &mut View, accepted: &Accepted) -> Result<(), Stop> {
+    let mut poke = Array::new();
+    while let Some(at) = view.poke(poke.len()) {
+        abi::push(&mut poke, at)?;
+    }
+    let besides = Besides {
+        prologue: view.prologue_len(),
+        hidden: view.hidden_subprogs(),
+        poke: &poke,
+        pause: &resched,
+    };
+    let len = view.len();
+    load::judge(accepted, &mut view.program(len, 0), &besides)
 }

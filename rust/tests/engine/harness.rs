@@ -90,6 +90,16 @@ pub(crate) fn static_branch(mut insn: Insn, flags: u8) -> Insn {
 /// the series of static branches only, and the engine does not look at them.
 pub(crate) const STATIC_BRANCHES: [u8; 2] = [1, 3];
 
+/// A speculation barrier
+pub(crate) fn nospec() -> Insn {
+    insn(0xc2, 0, 0, 0, 0)
+}
+
+/// `*(u64 *)(r10 - 8) = imm`
+pub(crate) fn store(imm: i32) -> Insn {
+    insn(0x7a, 10, 0, -8, imm)
+}
+
 /// `if r1 == imm goto off`
 pub(crate) fn jeq(imm: i32, off: i16) -> Insn {
     insn(JMP | bindings::BPF_JEQ, 1, 0, off, imm)
@@ -312,21 +322,7 @@ impl Case {
         if let NewAux::Move = new_aux {
             self.entries.resize(room, Zeroable::zeroed(), GFP_KERNEL)?;
         }
-        let program = Program {
-            insns: &mut self.insns,
-            linfo: &mut self.linfo,
-            verified: Some(Verified {
-                aux: Aux {
-                    entries: &mut self.entries,
-                    added: &mut self.added,
-                    slots: self.slots.as_deref(),
-                },
-                subprogs: &mut self.subprogs,
-                func_info: &mut self.func_info,
-                func_info_aux: &mut self.func_info_aux,
-                positions: &mut self.outside,
-            }),
-        };
+        let program = self.program();
         let zero_extends = |insn: &Insn| reference::class(insn) == bindings::BPF_ALU;
         let outcome = program.rewrite(&layout, &mut new_aux, &zero_extends, &mut || {});
 
@@ -344,6 +340,25 @@ impl Case {
         self.func_info.truncate(outcome.func_info as usize);
         self.func_info_aux.truncate(outcome.func_info as usize);
         Ok(self)
+    }
+
+    /// The program with all that goes with it.
+    pub(crate) fn program(&mut self) -> Program<'_> {
+        Program {
+            insns: &mut self.insns,
+            linfo: &mut self.linfo,
+            verified: Some(Verified {
+                aux: Aux {
+                    entries: &mut self.entries,
+                    added: &mut self.added,
+                    slots: self.slots.as_deref(),
+                },
+                subprogs: &mut self.subprogs,
+                func_info: &mut self.func_info,
+                func_info_aux: &mut self.func_info_aux,
+                positions: &mut self.outside,
+            }),
+        }
     }
 
     fn all_aux(&mut self) -> Aux<'_> {
@@ -396,6 +411,16 @@ impl Case {
     /// Are the subprogs' starts those, and the end?
     pub(crate) fn starts_are(&self, expected: &[u32]) -> bool {
         are(&self.subprogs, |s| s.start, expected)
+    }
+
+    /// The insn array, to change.
+    pub(crate) fn array(&mut self) -> &mut [u32] {
+        &mut self.outside.array
+    }
+
+    /// The poke descriptors' positions.
+    pub(crate) fn poke(&self) -> &[u32] {
+        &self.outside.poke
     }
 
     /// Are the insn array's positions those?

@@ -6,6 +6,7 @@
 mod errors;
 pub(crate) mod harness;
 mod insns;
+mod load;
 mod log;
 mod meta;
 mod reach;

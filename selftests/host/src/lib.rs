@@ -38,3 +38,7 @@ mod properties;
 mod shared;
 #[cfg(test)]
 mod units;
+// Its callers are not here.
+#[allow(dead_code)]
+#[cfg(test)]
+mod verify;

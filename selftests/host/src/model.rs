@@ -205,10 +205,18 @@ impl Model {
         }
     }
 
-    /// Lets jumps to old insn `idx` skip what has been put in front of it.
+    /// Lets jumps to old insn `idx` skip what has been put in front of it, indirect ones too.
     fn redirect_jumps(&mut self, idx: u32) {
         let entry = &mut self.entries[idx as usize];
         entry.jump = entry.body;
+        let ids = [entry.front, entry.body];
+        let [from, to] = ids.map(|id| {
+            let found = self.slots.iter().position(|s| s.id == id);
+            found.expect("an insn that is there")
+        });
+        self.meta.redirect(from, to);
+        let is_target = core::mem::take(&mut self.slots[from].aux.indirect_target);
+        self.slots[to].aux.indirect_target |= is_target;
     }
 
     fn begin(&mut self) {

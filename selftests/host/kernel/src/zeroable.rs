@@ -25,6 +25,7 @@ macro_rules! zeroable {
 }
 
 zeroable!(
+    u8,
     u32,
     bindings::bpf_func_info,
     bindings::bpf_func_info_aux,

@@ -50,6 +50,14 @@ impl Meta {
             .for_each(|v| shift(v, from));
     }
 
+    /// Jumps to the insn at `from` lead to the one at `to`, indirect ones too.
+    pub(crate) fn redirect(&mut self, from: usize, to: usize) {
+        let values = self.arrays.iter_mut().flatten();
+        values
+            .filter(|v| **v == from as u32)
+            .for_each(|v| *v = to as u32);
+    }
+
     /// The insns from `at` on go, `cnt` of them; `len` are left of the program.
     pub(crate) fn remove(&mut self, at: usize, cnt: usize, len: usize) {
         let (at, cnt, len) = (at as u32, cnt as u32, len as u32);

@@ -3,7 +3,7 @@
 //! Jumps that do not fit, relaxed: after all edits, on the insns as they stand, whose targets are
 //! known by name.
 
-use super::{reference::MAX_OFF, Edit, Kind, Model, Reference, Slot, Target};
+use super::{is_last_behind, reference::MAX_OFF, Edit, Kind, Model, Reference, Slot, Target};
 use crate::engine::abi::Insn;
 
 /// Rounds in which only jumps that do not fit are relaxed.
@@ -22,9 +22,9 @@ impl Model {
 
     fn relax_all(&mut self, edits: &[Edit]) -> Result<u32, ()> {
         self.begin();
-        for edit in edits {
+        for (i, edit) in edits.iter().enumerate() {
             self.edit(edit);
-            if matches!(edit.kind, Kind::Prepend { behind: true }) {
+            if is_last_behind(edit, &edits[i + 1..]) {
                 self.redirect_jumps(edit.idx);
             }
         }

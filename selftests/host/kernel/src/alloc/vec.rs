@@ -111,6 +111,10 @@ impl<T> Vec<T> {
         }
     }
 
+    pub fn pop(&mut self) -> Option<T> {
+        self.0.pop()
+    }
+
     pub fn truncate(&mut self, len: usize) {
         self.0.truncate(len);
     }
