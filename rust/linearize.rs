@@ -2,15 +2,11 @@
 
 //! All edits of a log at once: plan, allocate, change. Nothing has changed if one of the first two
 //! fails, and the third does not. If a jump no longer fits, there is a second plan, with jumps
-//! relaxed. Few edits of a short program are left to the kernel's own functions.
+//! relaxed.
 
 use super::{
     engine::{
-        abi::{
-            Array,
-            Insn,
-            InsnAux, //
-        },
+        abi::Array,
         aux::NewAux,
         layout::Layout,
         log::Log,
@@ -18,7 +14,6 @@ use super::{
             self,
             Failure, //
         },
-        reference::REACH,
         relax::relax,
         AT_ONCE, //
     },
@@ -29,8 +24,7 @@ use super::{
     },
     view::{
         must_abort,
-        View,
-        ON_STACK, //
+        View, //
     }, //
 };
 use kernel::{
@@ -49,14 +43,6 @@ use kernel::{
 /// if the loading process is being killed; `E2BIG` if the program becomes too long. Nothing has
 /// changed then.
 pub(crate) fn linearize(view: &mut View, log: &Log, table: &mut Array<u32>) -> Result<(), Failure> {
-    match is_quick_at_once(view, log) {
-        true => at_once(view, log),
-        false => by_engine(view, log, table),
-    }
-}
-
-/// Applies the edits as [`linearize`] does, always by the engine.
-fn by_engine(view: &mut View, log: &Log, table: &mut Array<u32>) -> Result<(), Failure> {
     let start = Instant::<Monotonic>::now();
     let result = match plan(view, log, table) {
         Ok(layout) => apply(view, layout, table, 0),
@@ -120,51 +106,6 @@ pub(crate) fn relaxed(
         Err(ERANGE) => refuse(),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Most edits that move insns, times insns, for which the kernel's own functions are as quick as the
-/// engine.
-///
-/// Each of these edits takes them about 300 instructions and 40 an insn. The engine takes 2 200 to
-/// prepare, and a third as many an edit. Edits that move nothing cost little in both.
-const FEW: u32 = 64;
-
-/// Is it as quick to apply the edits of `log` by the kernel's own functions, one by one?
-///
-/// That is where one edit moves insns, or some do in a very short program, as in half of all sessions.
-/// The program has to be verified, and its aux data has to have room where it is, so that nothing is
-/// allocated for it. It is too short for a jump to be too far. Patches do not refer to what edits in
-/// front of them have moved.
-fn is_quick_at_once(view: &View, log: &Log) -> bool {
-    let (edits, sum) = (log.edits().len(), log.sum());
-    let few = sum.moving <= 1 || sum.moving.saturating_mul(view.len()) <= FEW;
-    let independent = edits == 1 || sum.moving == 0 || !sum.refers_out;
-    let longest = log.program_len().saturating_add(sum.added);
-    let short = edits <= FEW as usize && longest <= REACH;
-    // If a later edit fails, C goes on with the program that it knows: it must not have moved.
-    // Nor may a prefix be too long for the stack, for which memory would be needed by then.
-    let stays = edits == 1 || (view.has_room(longest) && sum.added as usize <= ON_STACK);
-    few && independent && short && stays && view.may_move_aux(longest)
-}
-
-/// Applies the edits one by one. Nothing has changed if the first one fails. All others have the
-/// memory that they need where the program is, and fail only if the loading process is being killed.
-/// Not timed: to read the clock twice takes as long as an edit.
-fn at_once(view: &mut View, log: &Log) -> Result<(), Failure> {
-    let old_len = view.len();
-    let mut moved = 0;
-    for edit in log.edits() {
-        // What edits in front have added.
-        let idx = edit.idx + view.len() - old_len;
-        view.edit_at_once(idx, edit.kind(), log.patch(edit))?;
-        moved += u64::from(view.len() - idx) * (size_of::<Insn>() + size_of::<InsnAux>()) as u64;
-    }
-    STATS.edits.add(log.edits().len() as u64);
-    STATS.insns_in.add(old_len.into());
-    STATS.insns_out.add(view.len().into());
-    STATS.bytes_moved.add(moved);
-    STATS.alloc_peak.raise(log.bytes() as u64);
-    Ok(())
 }
 
 /// Returns where each insn goes, if all of `log` can be done as it is.

@@ -49,7 +49,7 @@ counters! {
     record_calls,
     /// Nanoseconds spent in those calls, estimated: a session times every 61st of its calls.
     record_ns,
-    /// Nanoseconds spent in linearize, but for few edits that the kernel's own functions apply.
+    /// Nanoseconds spent in linearize.
     linearize_ns,
     /// Most bytes a session had allocated at a time: its log, its tables, and what replaces the
     /// program and its aux data.

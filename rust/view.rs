@@ -5,7 +5,6 @@
 use super::{
     engine::{
         abi::{
-            self,
             Array,
             Insn,
             InsnAux, //
@@ -14,7 +13,6 @@ use super::{
             Aux,
             NewAux, //
         },
-        log::Kind,
         positions::Positions,
         Outcome,
         Program,
@@ -25,10 +23,7 @@ use super::{
 };
 use kernel::{
     bindings,
-    error::{
-        from_err_ptr,
-        to_result, //
-    },
+    error::from_err_ptr,
     page::PAGE_SIZE,
     prelude::*,
     sync::atomic::{
@@ -58,9 +53,6 @@ unsafe fn slice<'a, T>(ptr: *mut T, n: u32) -> &'a mut [T] {
     // SAFETY: As the caller promises.
     unsafe { core::slice::from_raw_parts_mut(ptr, n as usize) }
 }
-
-/// Most insns that a pass of the kernel patches in at a time.
-pub(crate) const ON_STACK: usize = bindings::INSN_BUF_SIZE as usize;
 
 /// Returns the bytes of a C structure that was made of zeroed memory.
 ///
@@ -284,14 +276,6 @@ impl View {
         }
     }
 
-    /// Has the program room for `len` insns in the pages that it has?
-    pub(crate) fn has_room(&self, len: u32) -> bool {
-        let header = self.insns_ptr().addr() - self.prog.addr();
-        // SAFETY: By the type invariants.
-        let pages = unsafe { (*self.prog).pages };
-        header + len as usize * size_of::<Insn>() <= usize::from(pages) * PAGE_SIZE
-    }
-
     /// Makes room for `len` insns in the program. Returns the bytes that took.
     ///
     /// # Errors
@@ -379,80 +363,18 @@ impl View {
         self.relaxes = false;
     }
 
-    /// May aux data move when the program becomes `len` insns long? It may if the program has no
-    /// slots, and the pages of the array are enough.
-    pub(crate) fn may_move_aux(&self, len: u32) -> bool {
+    /// Makes room for the aux data of `len` insns where it is, if it may move there: if the program has
+    /// no slots, and the pages of the array are enough.
+    pub(crate) fn grow_aux(&mut self, len: u32) -> bool {
         if !self.aux_moves || !self.is_verified() || self.has_slots() {
             return false;
         }
         // SAFETY: By the type invariants.
         let old_len = unsafe { (*self.env).insn_aux_data_len };
         let bytes = |len: u32| len as usize * size_of::<InsnAux>();
-        bytes(len) <= bytes(old_len).next_multiple_of(PAGE_SIZE)
-    }
-
-    /// Makes room for the aux data of `len` insns where it is, if it may move there.
-    pub(crate) fn grow_aux(&mut self, len: u32) -> bool {
         // SAFETY: By the type invariants; the program is verified. The array stays where it is.
-        self.may_move_aux(len)
+        bytes(len) <= bytes(old_len).next_multiple_of(PAGE_SIZE)
             && (len <= self.len() || unsafe { bindings::bpf_patcher_grow_aux(self.env, len) })
-    }
-
-    /// Applies an edit of insn `idx` of a verified program without slots, by the kernel's own
-    /// functions.
-    ///
-    /// # Errors
-    ///
-    /// `EINTR` if the loading process is being killed, `ENOMEM` for all else. The program is as
-    /// before.
-    pub(crate) fn edit_at_once(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
-        // Numbers of insns are u32s.
-        let len = patch.len() as u32;
-        let prog = match kind {
-            Kind::Remove { cnt } => {
-                // SAFETY: By the type invariants; the insns are in the program.
-                return to_result(unsafe { bindings::bpf_remove_insn_data(self.env, idx, cnt) });
-            }
-            // SAFETY: By the type invariants; `idx` is an insn's.
-            Kind::Replace { .. } => unsafe {
-                bindings::bpf_patch_insn_data(self.env, idx, patch.as_ptr(), len)
-            },
-            Kind::Prepend { behind } => {
-                // The C function puts the insn itself behind them. All that a pass puts in front of
-                // one fits on the stack.
-                let mut few = [Insn::default(); ON_STACK + 1];
-                let mut many;
-                let with_insn = match few.get_mut(..=patch.len()) {
-                    Some(few) => few,
-                    None => {
-                        many = abi::zeroed(patch.len() + 1)?;
-                        &mut many[..]
-                    }
-                };
-                with_insn[..patch.len()].copy_from_slice(patch);
-                let flags = match behind {
-                    true => bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND,
-                    false => 0,
-                };
-                // SAFETY: By the type invariants; `idx` is an insn's, and there is room for one more
-                // than `len`.
-                unsafe {
-                    bindings::bpf_prepend_insn_data(
-                        self.env,
-                        idx,
-                        with_insn.as_mut_ptr(),
-                        len,
-                        flags,
-                    )
-                }
-            }
-        };
-        if prog.is_null() {
-            return Err(if must_abort() { EINTR } else { ENOMEM });
-        }
-        // SAFETY: It is the same program.
-        unsafe { self.set_prog(prog) };
-        Ok(())
     }
 
     /// Frees what the aux data of insns that are to be removed owns.

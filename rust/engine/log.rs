@@ -67,12 +67,8 @@ pub(crate) struct Sum {
     pub(crate) subprog_refs: u32,
     /// Most insns that one edit removes.
     pub(crate) longest_removal: u32,
-    /// Number of edits that move what is behind them: all but those of one insn in place of one.
-    pub(crate) moving: u32,
     /// Number of insns that all patches add.
     pub(crate) added: u32,
-    /// Some patch refers to an insn outside of it.
-    pub(crate) refers_out: bool,
     /// Jumps skip what is put in front of some insn.
     pub(crate) skips: bool,
 }
@@ -90,7 +86,6 @@ impl Sum {
                 refers_out |= target.is_some();
             }
         }
-        self.refers_out |= refers_out;
         refers_out
     }
 }
@@ -175,9 +170,7 @@ impl Log {
         if refers {
             edit.refers_out = self.sum.add_references(edit, patch);
         }
-        let added = edit.added();
-        self.sum.added = self.sum.added.saturating_add(added);
-        self.sum.moving += u32::from(added > 0);
+        self.sum.added = self.sum.added.saturating_add(edit.added());
         self.sum.skips |= edit.is_skipped();
         // INVARIANT: Checked above.
         self.push(edit, idx + 1)
@@ -192,7 +185,6 @@ impl Log {
         self.prepare(idx, 0)?;
 
         self.sum.longest_removal = self.sum.longest_removal.max(cnt);
-        self.sum.moving += 1;
         // INVARIANT: Checked above.
         let edit = Edit {
             idx,

@@ -339,14 +339,13 @@ mod tests {
     }
 
     /// No verified program has such jumps. The kernel's own functions have a BUG_ON() for some of them,
-    /// so that they are not to be left any edits here.
+    /// so that they are not called here.
     #[test]
     fn jumps_out_of_the_program() -> Result {
         for jump in jumps_out()? {
             let insns = [mov(0), jump, mov(2), mov(3), jump, exit()];
             for kind in 0..4 {
                 let mut bench = Bench::of(&insns, &Extras::default())?;
-                bench.keep_aux(true);
                 let result = bench.edit_unchecked(|log| match kind {
                     0 => replace(log, 2, &[jump, mov(4), jump]),
                     1 => prepend_behind(log, 1, &[jump, jump]),

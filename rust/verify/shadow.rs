@@ -15,11 +15,17 @@ use crate::{
             TooFar, //
         }, //
     },
-    view::View, //
+    view::{
+        must_abort,
+        View, //
+    }, //
 };
 use kernel::{
     bindings,
-    error::from_err_ptr,
+    error::{
+        from_err_ptr,
+        to_result, //
+    },
     prelude::*, //
 };
 
@@ -142,7 +148,7 @@ impl Shadow {
                 };
             }
         }
-        self.view.edit_at_once(at, kind, patch).map_err(|error| {
+        self.edit_verified(at, kind, patch).map_err(|error| {
             // SAFETY: By the type invariants. Of all that can fail, only a jump that is too far is
             // logged.
             match unsafe { (*self.env).log.end_pos } > 0 {
@@ -150,6 +156,48 @@ impl Shadow {
                 false => error.into(),
             }
         })
+    }
+
+    /// Applies an edit of insn `at` of a verified program.
+    ///
+    /// # Errors
+    ///
+    /// `EINTR` if the loading process is being killed, `ENOMEM` for all else.
+    fn edit_verified(&mut self, at: u32, kind: Kind, patch: &[Insn]) -> Result {
+        let env = self.env;
+        // Numbers of insns are u32s.
+        let len = patch.len() as u32;
+        let prog = match kind {
+            Kind::Remove { cnt } => {
+                // SAFETY: By the type invariants; the insns are in the program.
+                return to_result(unsafe { bindings::bpf_remove_insn_data(env, at, cnt) });
+            }
+            // SAFETY: By the type invariants; `at` is an insn's.
+            Kind::Replace { .. } => unsafe {
+                bindings::bpf_patch_insn_data(env, at, patch.as_ptr(), len)
+            },
+            Kind::Prepend { behind } => {
+                // The C function puts the insn itself behind them.
+                let mut with_insn = abi::with_capacity(patch.len() + 1)?;
+                abi::extend(&mut with_insn, patch)?;
+                abi::push(&mut with_insn, Insn::default())?;
+                let flags = match behind {
+                    true => bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND,
+                    false => 0,
+                };
+                // SAFETY: By the type invariants; `at` is an insn's, and there is room for one more
+                // than `len`.
+                unsafe {
+                    bindings::bpf_prepend_insn_data(env, at, with_insn.as_mut_ptr(), len, flags)
+                }
+            }
+        };
+        if prog.is_null() {
+            return Err(if must_abort() { EINTR } else { ENOMEM });
+        }
+        // SAFETY: It is the same program.
+        unsafe { self.view.set_prog(prog) };
+        Ok(())
     }
 
     fn patch_single(

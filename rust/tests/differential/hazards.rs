@@ -17,7 +17,6 @@ use crate::engine::{
         is_tail_call, //
     }, //
 };
-use crate::stats::STATS;
 use kernel::prelude::*;
 
 #[kunit_tests(bpf_patcher_hazards)]
@@ -223,36 +222,6 @@ mod tests {
         })?;
         let has_no_off = |i| !(is_indirect_jump(i) || is_tail_call(i)) || i.off == 0;
         assert!(bench.insns().iter().all(has_no_off));
-        Ok(())
-    }
-
-    #[test]
-    fn prefix_that_does_not_fit_on_the_stack() -> Result {
-        let mut bench = Bench::of(&[mov(0), mov(1), exit()], &Extras::default())?;
-        bench.edit(|log| prepend(log, 1, &[mov(9); 40]))?;
-        assert_eq!(bench.insns().len(), 43);
-        // Both ways: by the engine and, as it is one edit of a short program, by stock's function.
-        bench.edit_unchecked(|log| prepend(log, 1, &[mov(8); 40]))?;
-        let insns = bench.insns();
-        assert_eq!([0, 1, 41, 81].map(|i: usize| insns[i].imm), [0, 8, 9, 1]);
-        Ok(())
-    }
-
-    #[test]
-    fn prefix_that_would_need_memory_behind_another_edit() -> Result {
-        // By the engine, which allocates first: it is timed, and stock's functions are not.
-        let mut bench = Bench::of(&[mov(0), mov(1), exit()], &Extras::default())?;
-        let time = STATS.linearize_ns.get();
-        bench.edit_unchecked(|log| {
-            prepend(log, 0, &[mov(8)])?;
-            prepend(log, 1, &[mov(9)])
-        })?;
-        assert_eq!(STATS.linearize_ns.get(), time);
-        bench.edit_unchecked(|log| {
-            prepend(log, 0, &[mov(8)])?;
-            prepend(log, 1, &[mov(9); 40])
-        })?;
-        assert!(STATS.linearize_ns.get() > time);
         Ok(())
     }
 }
