@@ -90,7 +90,7 @@ pub(crate) fn relaxed(
         }
         Err(failure)
     };
-    // No pass both adds and removes insns.
+    // A log that removes insns cannot have any added.
     if failure.blamed().is_none() || log.sum().longest_removal > 0 || !view.may_relax() {
         return refuse();
     }
@@ -166,11 +166,13 @@ fn change(view: &mut View, layout: &Layout<'_>, room: u32) -> Result {
     pause();
 
     // Change: nothing fails from here on.
-    for edits in log.edits().chunks(AT_ONCE) {
-        for edit in edits.iter().filter(|e| e.removes()) {
-            view.clear_aux(edit.idx, edit.end() - edit.idx);
+    if layout.shrinks {
+        for edits in log.edits().chunks(AT_ONCE) {
+            for edit in edits {
+                view.clear_aux(edit.idx, edit.end() - edit.idx);
+            }
+            pause();
         }
-        pause();
     }
     let zero_extends = view.zero_extends();
     let aux_room = match new_aux {

@@ -109,8 +109,8 @@ impl Aux<'_> {
         layout: &Layout<'_>,
         zero_extends: &impl Fn(&Insn) -> bool,
     ) {
-        for edit in layout.log().edits().iter().filter(|e| !e.removes()) {
-            let idx = layout.start(edit.idx) as usize;
+        for edit in layout.log().edits() {
+            let idx = edit.idx as usize;
             self.entries[idx].zext_dst = zero_extends(&insns[idx]);
         }
     }
@@ -121,25 +121,16 @@ impl Aux<'_> {
         layout: &Layout<'_>,
         zero_extends: &impl Fn(&Insn) -> bool,
     ) {
-        let mut len = layout.old_len();
         if layout.shrinks {
-            len = shift::together(self.entries, layout);
+            return shift::together(self.entries, layout, |_, _, _| {});
         }
-        if !layout.grows {
-            return self.replace(insns, layout, zero_extends);
-        }
-        let (mut from, mut to) = (len as usize, layout.new_len() as usize);
-        let mut end = layout.old_len();
+        let (mut to, mut end) = (layout.new_len() as usize, layout.old_len() as usize);
         for group in layout.log().groups().rev() {
-            let kept = (end - group.end()) as usize;
-            end = group.idx();
-            from -= kept;
-            to -= kept;
-            self.entries.copy_within(from..from + kept, to);
-            if group.removes() {
-                continue;
-            }
-            from -= 1;
+            let kept = group.end() as usize..end;
+            let from = group.idx() as usize;
+            end = from;
+            to -= kept.len();
+            self.entries.copy_within(kept, to);
             let last = to - 1;
             to -= group.new_len() as usize;
             let mut old = self.entries[from];

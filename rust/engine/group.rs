@@ -79,12 +79,10 @@ impl Group<'_> {
         prepends.map(Edit::len).sum()
     }
 
-    /// Returns how many insns of the prefix jumps to the insn skip.
+    /// Returns how many insns of the prefix jumps to the insn skip. They come first.
     pub(crate) fn skipped_len(&self) -> u32 {
-        match self.edits.iter().rposition(Edit::is_skipped) {
-            Some(last) => self.edits[..=last].iter().map(Edit::len).sum(),
-            None => 0,
-        }
+        let skipped = self.edits.iter().take_while(|e| e.is_skipped());
+        skipped.map(Edit::len).sum()
     }
 
     /// Returns the number of insns that the group has in the new program.

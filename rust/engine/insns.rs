@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The insns of the program, which move in place: first together, then apart.
+//! The insns of the program, which move in place: together, or apart.
 
 use super::{
     abi::Insn,
@@ -17,19 +17,14 @@ use super::{
 ///
 /// If `insns` is shorter than the longer of the old and the new program.
 pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>, pause: &mut dyn FnMut()) {
-    let mut len = layout.old_len();
-    if layout.shrinks {
-        len = shift::together(insns, layout);
-        pause();
-    }
     if layout.grows {
-        expand(insns, layout, len, pause);
+        expand(insns, layout, pause);
+    } else if layout.shrinks {
+        shift::together(insns, layout, |insns, old, to| {
+            relocate::kept(insns, layout, old, to);
+        });
     } else {
         replace(insns, layout);
-        if layout.shrinks {
-            pause();
-            relocate::rewrite(insns, layout);
-        }
     }
 }
 
@@ -42,12 +37,10 @@ pub(crate) fn written(layout: &Layout<'_>) -> u64 {
     }
 }
 
-/// Makes room for what is added and puts it there, from the end: `len` insns, without those
-/// removed, become `layout.new_len()`. Each insn has its reference set when it is in its place, while
-/// it is at hand.
-fn expand(insns: &mut [Insn], layout: &Layout<'_>, len: u32, pause: &mut dyn FnMut()) {
+/// Makes room for what is added and puts it there, from the end. Each insn has its reference set when
+/// it is in its place, while it is at hand.
+fn expand(insns: &mut [Insn], layout: &Layout<'_>, pause: &mut dyn FnMut()) {
     let log = layout.log();
-    let mut from = len as usize;
     let mut to = layout.new_len() as usize;
     let mut end = layout.old_len();
 
@@ -55,16 +48,11 @@ fn expand(insns: &mut [Insn], layout: &Layout<'_>, len: u32, pause: &mut dyn FnM
         for edit in edits.iter().rev() {
             let kept = edit.rest()..end;
             if !kept.is_empty() {
-                from -= kept.len();
                 to -= kept.len();
-                insns.copy_within(from..from + kept.len(), to);
+                insns.copy_within(kept.start as usize..kept.end as usize, to);
                 relocate::kept(insns, layout, kept, to as u32);
             }
             end = edit.idx;
-            if edit.removes() {
-                continue;
-            }
-            from -= usize::from(!edit.prepends());
             let patch = log.patch(edit);
             to -= patch.len();
             // Most have two to five insns, for which this is quicker than to call memcpy().
@@ -80,11 +68,11 @@ fn expand(insns: &mut [Insn], layout: &Layout<'_>, len: u32, pause: &mut dyn FnM
     relocate::kept(insns, layout, 0..end, 0);
 }
 
-/// Puts patches of one insn in place, if none is longer.
+/// Puts patches of one insn in place, as all are.
 fn replace(insns: &mut [Insn], layout: &Layout<'_>) {
     let log = layout.log();
-    for edit in log.edits().iter().filter(|e| !e.removes()) {
+    for edit in log.edits() {
         let patch = log.patch(edit);
-        insns[layout.start(edit.idx) as usize..][..patch.len()].copy_from_slice(patch);
+        insns[edit.idx as usize..][..patch.len()].copy_from_slice(patch);
     }
 }

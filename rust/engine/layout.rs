@@ -81,10 +81,10 @@ impl<'a> Iterator for Pieces<'a> {
 /// # Examples
 ///
 /// ```ignore
-/// // Insn 0 becomes two, one is put in front of insn 2, and insn 3 goes, of 6.
+/// // Insn 0 becomes two, and one is put in front of insn 2, of 6.
 /// let layout = Layout::new(&log)?;
 /// let table: [u32; 7] = core::array::from_fn(|old| layout.start(old as u32));
-/// assert_eq!(table, [0, 2, 3, 5, 5, 6, 7]);
+/// assert_eq!(table, [0, 2, 3, 5, 6, 7, 8]);
 /// ```
 pub(crate) struct Layout<'a> {
     log: &'a Log,
@@ -93,7 +93,7 @@ pub(crate) struct Layout<'a> {
     entered: Array<u32>,
     /// Some group is longer than one insn.
     pub(crate) grows: bool,
-    /// Some edit removes insns.
+    /// All edits remove insns. Then none is longer.
     pub(crate) shrinks: bool,
 }
 

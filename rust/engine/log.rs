@@ -34,7 +34,8 @@ pub(crate) use super::edit::{
 ///
 /// - Each edit lies within the program.
 /// - Edits ascend by index. No two overlap, except that insns which are put in front of an insn
-///   come before what replaces it, if anything does.
+///   come before what replaces it, if anything does. Of these, what jumps skip comes first.
+/// - All edits remove insns, or none does.
 ///
 /// # Examples
 ///
@@ -43,9 +44,9 @@ pub(crate) use super::edit::{
 /// log.record(0, Kind::Replace { to_body: false }, &[a, b])?;
 /// log.record(2, Kind::Prepend { behind: false }, &[c])?;
 /// log.record(2, Kind::Replace { to_body: false }, &[d])?;
-/// log.record(3, Kind::Remove { cnt: 1 }, &[])?;
-/// // Back again, and what is removed already:
-/// assert_eq!(log.record(1, Kind::Remove { cnt: 1 }, &[]), Err(EINVAL));
+/// // Back again, what is replaced already, and a removal where insns are added:
+/// assert_eq!(log.record(1, Kind::Prepend { behind: false }, &[c]), Err(EINVAL));
+/// assert_eq!(log.record(2, Kind::Prepend { behind: false }, &[c]), Err(EINVAL));
 /// assert_eq!(log.record(3, Kind::Remove { cnt: 1 }, &[]), Err(EINVAL));
 /// ```
 pub(crate) struct Log {
@@ -54,8 +55,9 @@ pub(crate) struct Log {
     program_len: u32,
     /// Index of the first insn behind those that edits are about.
     free: u32,
-    /// The insn in front of it has only been prepended to, and may be edited again.
-    open: bool,
+    /// What was last put in front of the insn in front of it, which may be edited again. `None` if
+    /// nothing was, or the insn was replaced.
+    open: Option<Tag>,
     /// What all edits together come to.
     sum: Sum,
 }
@@ -99,7 +101,7 @@ impl Log {
             pool: Array::new(),
             program_len,
             free: 0,
-            open: false,
+            open: None,
             sum: Sum::default(),
         }
     }
@@ -121,7 +123,7 @@ impl Log {
         // INVARIANT: There are no edits.
         self.program_len = program_len;
         self.free = 0;
-        self.open = false;
+        self.open = None;
         self.sum = Sum::default();
     }
 
@@ -129,8 +131,9 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if the edit is empty, lies outside of the program, or does not ascend from the one
-    /// before; `ENOMEM`. Nothing is recorded then.
+    /// `EINVAL` if the edit is empty, lies outside of the program, does not ascend from the one
+    /// before, removes insns where others add some or the other way round, or puts what jumps skip
+    /// behind what they do not; `ENOMEM`. Nothing is recorded then.
     // The kind is known where it is called.
     #[inline(always)]
     pub(crate) fn record(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
@@ -147,8 +150,9 @@ impl Log {
     /// Records an edit of insn `idx` that brings `patch` along.
     #[inline(never)]
     fn add(&mut self, idx: u32, tag: Tag, patch: &[Insn]) -> Result {
-        let is_behind = idx >= self.free || (self.open && idx + 1 == self.free);
-        if !is_behind || idx >= self.program_len || patch.is_empty() {
+        let is_behind = idx >= self.free || (idx + 1 == self.free && self.may_go_on_with(tag));
+        let lies_within = idx < self.program_len && !patch.is_empty();
+        if !is_behind || !lies_within || self.sum.longest_removal > 0 {
             return Err(EINVAL);
         }
         self.prepare(idx, patch.len())?;
@@ -176,10 +180,17 @@ impl Log {
         self.push(edit, idx + 1)
     }
 
+    /// May an edit that is `tag` follow for the insn that the last one was about?
+    fn may_go_on_with(&self, tag: Tag) -> bool {
+        self.open
+            .is_some_and(|last| tag != Tag::PrependBehind || last == Tag::PrependBehind)
+    }
+
     /// Records that `cnt` insns are removed, from insn `idx` on.
     fn remove(&mut self, idx: u32, cnt: u32) -> Result {
         let lies_within = cnt > 0 && cnt <= self.program_len.saturating_sub(idx);
-        if idx < self.free || !lies_within {
+        // What adds insns brings them along.
+        if idx < self.free || !lies_within || !self.pool.is_empty() {
             return Err(EINVAL);
         }
         self.prepare(idx, 0)?;
@@ -188,7 +199,7 @@ impl Log {
         // INVARIANT: Checked above.
         let edit = Edit {
             idx,
-            at: self.pool.len() as u32,
+            at: 0,
             cnt,
             tag: Tag::Remove,
             refers_out: false,
@@ -199,7 +210,7 @@ impl Log {
     /// Appends `edit`, for which there is room and behind which insn `free` is the next.
     fn push(&mut self, edit: Edit, free: u32) -> Result {
         self.free = free;
-        self.open = edit.prepends();
+        self.open = edit.prepends().then_some(edit.tag);
         abi::push_into_room(&mut self.edits, edit)
     }
 

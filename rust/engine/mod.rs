@@ -15,36 +15,38 @@
 //! 0: r0 = 0                  replace by r0 = 10; r0 = 11
 //! 1: if r1 == 1 goto +2
 //! 2: r0 = 2                  prepend r0 = 20
-//! 3: r0 = 3                  remove
+//! 3: r0 = 3
 //! 4: goto -5
 //! 5: exit
 //! ```
 //!
-//! The log has two arrays. The edits are `(0, Replace, 0..2)`, `(2, Prepend, 2..3)` and
-//! `(3, Remove 1)`: insn index, kind, and where the edit's patch is in the pool. The pool is
-//! `r0 = 10; r0 = 11; r0 = 20`.
+//! The log has two arrays. The edits are `(0, Replace, 0..2)` and `(2, Prepend, 2..3)`: insn index,
+//! kind, and where the edit's patch is in the pool. The pool is `r0 = 10; r0 = 11; r0 = 20`.
 //!
 //! The layout is the table from old to new indices, a prefix sum over the edits. It has the first
-//! insn of what stands for each old insn, and the length of the new program at its end. Insn 3 is
-//! removed, so that it has the index of the next insn that stays:
+//! insn of what stands for each old insn, and the length of the new program at its end:
 //!
 //! ```text
 //! old   0  1  2  3  4  5  end
-//! new   0  2  3  5  5  6  7
+//! new   0  2  3  5  6  7  8
 //! ```
 //!
-//! The new program. The jump from 1 to 4 is now one from 2 to 5, two insns ahead; the one from 4 to
-//! 0 is one from 5 to 0:
+//! The new program. The jump from 1 to 4 is now one from 2 to 6, three insns ahead; the one from 4
+//! to 0 is one from 6 to 0:
 //!
 //! ```text
 //! 0: r0 = 10
 //! 1: r0 = 11
-//! 2: if r1 == 1 goto +2
+//! 2: if r1 == 1 goto +3
 //! 3: r0 = 20
 //! 4: r0 = 2
-//! 5: goto -6
-//! 6: exit
+//! 5: r0 = 3
+//! 6: goto -7
+//! 7: exit
 //! ```
+//!
+//! A session that removes insns has such a table too, in which a removed insn has the index of the
+//! next one that stays. No session does both.
 //!
 //! All else that has insn indices takes them from the same table. The KUnit test
 //! `example_of_the_documentation` runs this.

@@ -99,9 +99,8 @@ pub(crate) fn check(
     let mut first: Option<TooFar> = None;
     each(insns, layout, aborts, |place, pos, insn, r| {
         let (jump, blamed) = match place {
-            // Until it is replaced, the old insn has to fit, with what is in front of it patched. Not
-            // if what is removed may have brought it within reach; no pass does both.
-            Place::Replaced(_) if r.distance(insn) >= -1 || layout.shrinks => return Ok(()),
+            // Until it is replaced, the old insn has to fit, with what is in front of it patched.
+            Place::Replaced(_) if r.distance(insn) >= -1 => return Ok(()),
             Place::Kept(old) | Place::Replaced(old) => (old, check_kept(layout, old, pos, insn, r)),
             Place::Patch { edit, k } => (edit.idx, check_patch(layout, edit, k, pos, insn, r)),
         };

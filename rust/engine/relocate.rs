@@ -37,12 +37,8 @@ pub(crate) fn kept_distance(
     let old = i64::from(old);
     let target = old + 1 + r.distance(insn);
     let to = match r.is_jump {
-        // A jump to itself stays one, whatever is put in front of it. So does a jump that becomes
-        // one, as all between it and its target is removed.
+        // A jump to itself stays one, whatever is put in front of it.
         true if target == old => return -1,
-        true if layout.shrinks && layout.call_target(target) == layout.call_target(old) => {
-            return -1
-        }
         true => layout.jump_target(target),
         false => layout.call_target(target),
     };
@@ -73,24 +69,12 @@ pub(crate) fn patch_distance(
     to - i64::from(pos) - 1
 }
 
-/// Lets all references of the new program, the first of `insns`, lead where they led. All fit, as
-/// [`check`](super::reach::check) has passed.
+/// Lets the references of the insns `old`, which stay and are now at `start`, lead where they led. All
+/// fit, as [`check`](super::reach::check) has passed.
 ///
 /// # Panics
 ///
-/// If `insns` is shorter than the new program.
-pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>) {
-    for piece in layout.pieces() {
-        if !piece.kept.is_empty() {
-            kept(insns, layout, piece.kept.clone(), piece.pos);
-        }
-        if let Some(edit) = piece.edit.filter(|e| e.refers_out) {
-            patch(insns, layout, edit, piece.patch_pos());
-        }
-    }
-}
-
-/// Does so for the insns `old` that stay, now at `start`.
+/// If `insns` is shorter than that.
 pub(super) fn kept(insns: &mut [Insn], layout: &Layout<'_>, old: Range<u32>, start: u32) {
     let kept = &mut insns[start as usize..][..old.len()];
     for ((pos, old), insn) in (start..).zip(old).zip(kept) {
@@ -101,6 +85,10 @@ pub(super) fn kept(insns: &mut [Insn], layout: &Layout<'_>, old: Range<u32>, sta
 }
 
 /// Does so for the patch of `edit`, now at `start`.
+///
+/// # Panics
+///
+/// As for [`kept`].
 pub(super) fn patch(insns: &mut [Insn], layout: &Layout<'_>, edit: &Edit, start: u32) {
     let patch = &mut insns[start as usize..][..edit.len() as usize];
     for ((pos, k), insn) in (start..).zip(0..).zip(patch) {

@@ -3,24 +3,24 @@
 //! Closes gaps in an array that has an item for each insn.
 
 use super::layout::Layout;
+use core::ops::Range;
 
-/// Closes the gaps that removals leave, from the front. What is edited otherwise keeps its item for
-/// now. Returns the length then.
+/// Closes the gaps that removals leave, from the front. `moved` is called with the items, the old
+/// insns whose items have come together, and where the first of them is now.
 ///
 /// # Panics
 ///
 /// If `items` is shorter than the old program.
-pub(crate) fn together<T: Copy>(items: &mut [T], layout: &Layout<'_>) -> u32 {
-    let mut to = 0;
+pub(crate) fn together<T: Copy>(
+    items: &mut [T],
+    layout: &Layout<'_>,
+    mut moved: impl FnMut(&mut [T], Range<u32>, u32),
+) {
     for piece in layout.pieces() {
-        let replaces = piece.edit.is_some_and(|e| !e.removes() && !e.prepends());
-        let from = piece.kept.start as usize;
-        let cnt = piece.kept.len() + usize::from(replaces);
-        if from != to {
-            items.copy_within(from..from + cnt, to);
+        let (kept, to) = (piece.kept, piece.pos);
+        if kept.start != to {
+            items.copy_within(kept.start as usize..kept.end as usize, to as usize);
         }
-        to += cnt;
+        moved(items, kept, to);
     }
-    // No longer than the old program, whose length is a u32.
-    to as u32
 }

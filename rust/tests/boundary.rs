@@ -58,10 +58,12 @@ mod tests {
                 entry::bpf_patcher_prepend(p, 0, insns, 1, 0),
                 entry::bpf_patcher_replace(p, 0, insns, 1, TO_BODY),
                 entry::bpf_patcher_replace(p, 1, insns, 1, 0),
-                entry::bpf_patcher_remove(p, 2, 1),
             ]
         };
-        assert_eq!(results, [0; 5]);
+        assert_eq!(results, [0; 4]);
+        // SAFETY: As above.
+        let result = unsafe { entry::bpf_patcher_remove(p, 2, 1) };
+        assert_eq!(result, EINVAL.to_errno());
         // SAFETY: The session is open, and not used any more.
         unsafe { entry::bpf_patcher_end(p) };
         assert!(bench.is(&[mov(0), mov(1), mov(2), exit()]));

@@ -18,7 +18,7 @@
 #include "differential/bench.h"
 
 #define LEN 6
-/* A program whose edits are not left to the kernel's own functions. */
+/* A program that is longer. */
 #define LONG 100
 /* Most insns of a patch here. */
 #define PATCH 4
@@ -165,17 +165,24 @@ static void callers_order(struct kunit *test)
 	struct bpf_patcher *p = rw->patcher;
 
 	KUNIT_EXPECT_EQ(test, ops->replace(p, 1, patch, 2, 0), 0);
-	/* Twice; what is replaced; what is in front. */
+	/* Twice; what is replaced; what is in front; a removal where insns are added. */
 	KUNIT_EXPECT_EQ(test, ops->replace(p, 1, patch, 1, 0), -EINVAL);
 	KUNIT_EXPECT_EQ(test, ops->prepend(p, 1, patch, 1, 0), -EINVAL);
 	KUNIT_EXPECT_EQ(test, ops->remove(p, 1, 1), -EINVAL);
 	KUNIT_EXPECT_EQ(test, ops->replace(p, 0, patch, 1, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->remove(p, 2, 2), 0);
-	/* What is removed. */
-	KUNIT_EXPECT_EQ(test, ops->replace(p, 2, patch, 1, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->prepend(p, 3, patch, 1, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->remove(p, 3, 2), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->replace(p, 4, patch, 2, 0), 0);
+	KUNIT_EXPECT_EQ(test, ops->remove(p, 2, 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->prepend(p, 4, patch, 1, 0), 0);
+	/* What jumps skip, behind what they do not. */
+	KUNIT_EXPECT_EQ(test, ops->prepend(p, 4, patch, 1, BPF_PATCHER_F_JUMPS_BEHIND), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->replace(p, 4, patch, 1, 0), 0);
+	linearize(test, LEN + 2);
+
+	KUNIT_EXPECT_EQ(test, ops->remove(p, 3, 2), 0);
+	/* What is removed; insns that are added where some are removed. */
+	KUNIT_EXPECT_EQ(test, ops->remove(p, 4, 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->replace(p, 3, patch, 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->replace(p, 5, patch, 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ops->prepend(p, 5, patch, 1, 0), -EINVAL);
 	linearize(test, ARRAY_SIZE(expected));
 	expect_program(test, expected, sizeof(expected));
 	end(test);
@@ -210,7 +217,7 @@ static void callers_end_without_linearize(struct kunit *test)
 	struct bpf_rewrite *rw = begin(test);
 
 	KUNIT_EXPECT_EQ(test, rw->ops->prepend(rw->patcher, 0, patch, PATCH, 0), 0);
-	KUNIT_EXPECT_EQ(test, rw->ops->remove(rw->patcher, 1, LEN - 1), 0);
+	KUNIT_EXPECT_EQ(test, rw->ops->replace(rw->patcher, 1, patch, 1, 0), 0);
 	bpf_rewrite_end(rw);
 	rw->patcher = NULL;
 	expect_program(test, program, sizeof(program));
@@ -262,8 +269,10 @@ static void callers_long(struct kunit *test)
 	ops = rw->ops;
 	KUNIT_EXPECT_EQ(test, ops->prepend(rw->patcher, 1, patch, 2, 0), 0);
 	KUNIT_EXPECT_EQ(test, ops->replace(rw->patcher, 50, patch, 3, 0), 0);
-	KUNIT_EXPECT_EQ(test, ops->remove(rw->patcher, 60, 10), 0);
 	KUNIT_EXPECT_EQ(test, ops->prepend(rw->patcher, LONG - 1, patch, 1, 0), 0);
+	linearize(test, len + 10);
+	/* Four insns are in front of it by now. */
+	KUNIT_EXPECT_EQ(test, ops->remove(rw->patcher, 60 + 4, 10), 0);
 	linearize(test, len);
 	expect_program(test, expected, len * sizeof(*expected));
 	end(test);

@@ -226,26 +226,37 @@ mod tests {
             session.replace(1, 2, 0),
             session.replace(1, 2, TO_BODY),
             session.prepend(1, 1, 0),
+            session.replace(0, 1, 0),
+            // What adds insns does not remove any.
             session.remove(1, 1),
             session.remove(0, 2),
-            session.replace(0, 1, 0),
+            session.remove(2, 1),
+            session.remove(LEN - 1, 1),
         ] {
             assert_eq!(result, Err(EINVAL));
-        }
-        session.remove(2, 2)?;
-        for idx in 0..4 {
-            assert_eq!(session.replace(idx, 1, 0), Err(EINVAL));
-            assert_eq!(session.prepend(idx, 1, JUMPS_BEHIND), Err(EINVAL));
-            assert_eq!(session.remove(idx, 1), Err(EINVAL));
         }
         // What was refused has left nothing behind.
         session.prepend(4, 1, 0)?;
         assert_eq!(session.remove(4, 1), Err(EINVAL));
+        // Jumps would skip it, but not what is there.
+        assert_eq!(session.prepend(4, 1, JUMPS_BEHIND), Err(EINVAL));
         session.replace(4, 1, 0)?;
+        session.linearize()?;
+        // Nor the other way round.
+        session.remove(3, 2)?;
+        for idx in 0..LEN {
+            assert_eq!(session.replace(idx, 1, 0), Err(EINVAL));
+            assert_eq!(session.prepend(idx, 1, 0), Err(EINVAL));
+            assert_eq!(session.prepend(idx, 1, JUMPS_BEHIND), Err(EINVAL));
+        }
+        for idx in 0..5 {
+            assert_eq!(session.remove(idx, 1), Err(EINVAL));
+        }
+        session.remove(5, 1)?;
         session.linearize()?;
         drop(session);
         let m = mov(10);
-        assert!(bench.is(&[mov(0), m, m, m, m, exit()]));
+        assert!(bench.is(&[mov(0), m, m, m, exit()]));
         Ok(())
     }
 
@@ -273,6 +284,9 @@ mod tests {
         for _ in 0..2 {
             let session = Open::new(&mut bench)?;
             session.prepend(0, 9, 0)?;
+            session.replace(5, 3, 0)?;
+            drop(session);
+            let session = Open::new(&mut bench)?;
             session.remove(1, 5)?;
             drop(session);
             drop(Open::new(&mut bench)?);
@@ -314,9 +328,9 @@ mod tests {
         let mut bench = Bench::of(&insns, &extras)?;
         bench.edit(|log| {
             replace(log, 1, &[mov(5); 3])?;
-            remove(log, 2, 1)?;
             replace(log, 4, &[mov(6)])
         })?;
+        bench.edit(|log| remove(log, 4, 1))?;
         assert!(bench.array_is(&values[1]));
         Ok(())
     }
@@ -351,7 +365,6 @@ mod tests {
                     1 => prepend_behind(log, 1, &[jump, jump]),
                     2 => remove(log, 2, 2),
                     _ => {
-                        remove(log, 0, 1)?;
                         replace_to_body(log, 1, &[jump; 3])?;
                         prepend(log, 4, &[jump])
                     }

@@ -85,7 +85,6 @@ pub(crate) struct Relaxed {
 }
 
 /// Returns what does the same as `log` on the old program `insns`, and in which all jumps reach.
-/// `log` removes nothing: no pass both adds and removes insns.
 ///
 /// `tell` is called with the index of the old insn of each jump that is relaxed. `table` and
 /// `aborts` are as for [`Layout::within`] and [`reach::check`](super::reach::check).
@@ -93,7 +92,7 @@ pub(crate) struct Relaxed {
 /// # Errors
 ///
 /// `ENOMEM`, `E2BIG`, `EINTR`; `ERANGE` if a reference cannot be relaxed; `EINVAL` if `log`
-/// removes insns.
+/// removes insns, as no log both adds and removes some.
 ///
 /// # Panics
 ///
@@ -105,9 +104,6 @@ pub(crate) fn relax(
     aborts: &mut dyn FnMut() -> bool,
     tell: &mut dyn FnMut(u32),
 ) -> Result<Relaxed> {
-    if log.sum().longest_removal > 0 {
-        return Err(EINVAL);
-    }
     let mut relaxed = Relaxed::default();
     for round in 0..ROUNDS {
         let last = relaxed.log.as_ref().unwrap_or(log);

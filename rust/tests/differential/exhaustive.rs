@@ -11,6 +11,7 @@ use super::{
         mov,
         mov32,
         prepend,
+        prepend_behind,
         remove,
         replace, //
     },
@@ -34,11 +35,12 @@ const LEN: u32 = 7;
 /// The same, for forms of references other than a 16-bit jump.
 const LEN_OF_OTHERS: u32 = 5;
 
-/// What can happen to an insn.
-const ACTIONS: u32 = 4;
+/// What can happen to an insn in a session that adds insns, and in one that removes some.
+const ADDS: u32 = 4;
+const REMOVES: u32 = 2;
 
-/// The edits that `actions`, a number to the base of [`ACTIONS`], stands for.
-fn edits(len: u32, mut actions: u32) -> Result<Log> {
+/// The edits that `actions`, a number to the base of what can happen, stands for.
+fn edits(len: u32, base: u32, mut actions: u32) -> Result<Log> {
     let mut log = Log::new(len);
     let mut marker = len;
     let mut marked = |mut insn: Insn| {
@@ -47,16 +49,17 @@ fn edits(len: u32, mut actions: u32) -> Result<Log> {
         insn
     };
     for idx in 0..len {
-        match actions % ACTIONS {
+        match actions % base {
+            1 if base == REMOVES => remove(&mut log, idx, 1)?,
             1 => {
                 let patch = [marked(mov32(0)), marked(jeq(0, -2)), marked(mov(0))];
                 replace(&mut log, idx, &patch)?;
             }
             2 => prepend(&mut log, idx, &[marked(mov(0))])?,
-            3 => remove(&mut log, idx, 1)?,
+            3 => prepend_behind(&mut log, idx, &[marked(mov(0))])?,
             _ => {}
         }
-        actions /= ACTIONS;
+        actions /= base;
     }
     Ok(log)
 }
@@ -109,25 +112,25 @@ fn program(len: u32, from: u32, reference: Insn) -> Result<Bench> {
     Ok(bench)
 }
 
-fn check(len: u32, from: u32, reference: Insn, actions: u32, aux_stays: bool) -> Result {
-    let log = edits(len, actions)?;
+fn check(len: u32, from: u32, reference: Insn, log: &Log, aux_stays: bool) -> Result {
     let mut bench = program(len, from, reference)?;
     bench.keep_aux(aux_stays);
     let mut old = KVVec::new();
     old.extend_from_slice(bench.insns(), GFP_KERNEL)?;
-    bench.session(&log)??;
-    match markers::references_reach(&old, bench.insns(), &log)? {
+    bench.session(log)??;
+    match markers::references_reach(&old, bench.insns(), log)? {
         true => Ok(()),
         false => Err(EBADMSG),
     }
 }
 
-/// Every combination of keeping, replacing, preceding and removing insns, with every reference
-/// from one insn to another. In every second session aux data stays.
+/// Every combination of keeping, replacing and preceding insns, and of keeping and removing them, with
+/// every reference from one insn to another. In every second session aux data stays.
 pub(super) fn every_combination() -> Result {
     let mut sessions = 0u64;
     for len in 1..=LEN {
-        let combinations = ACTIONS.pow(len);
+        // All but that which leaves no program.
+        let combinations = [(ADDS, ADDS.pow(len)), (REMOVES, REMOVES.pow(len) - 1)];
         for (from, to) in (0..len * len).map(|i| (i / len, i % len)) {
             let distance = to as i32 - from as i32 - 1;
             let forms = [jeq(0, distance as i16), gotol(distance), call(distance)];
@@ -136,15 +139,18 @@ pub(super) fn every_combination() -> Result {
                 false => &forms[..],
             };
             for &reference in forms {
-                // All but the last, which leaves no program.
-                for actions in 0..combinations - 1 {
-                    check(len, from, reference, actions, sessions % 2 == 1).inspect_err(|error| {
-                        pr_err!(
-                            "{error:?}: {len} insns, {from} refers to {to} by code {:#x}, edits {actions:#x}\n",
-                            reference.code
-                        );
-                    })?;
-                    sessions += 1;
+                for (base, combinations) in combinations {
+                    for actions in 0..combinations {
+                        let log = edits(len, base, actions)?;
+                        let aux_stays = sessions % 2 == 1;
+                        check(len, from, reference, &log, aux_stays).inspect_err(|error| {
+                            pr_err!(
+                                "{error:?}: {len} insns, {from} refers to {to} by code {:#x}, edits {actions:#x} of base {base}\n",
+                                reference.code
+                            );
+                        })?;
+                        sessions += 1;
+                    }
                 }
                 must_abort();
             }

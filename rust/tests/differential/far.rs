@@ -191,17 +191,6 @@ mod tests {
     }
 
     #[test]
-    fn session_that_removes() -> Result {
-        let mut bench = far(&[(0, ja(MAX))])?;
-        let result = bench.edit(|log| {
-            replace(log, 9, &two())?;
-            remove(log, (LEN - 2) as u32, 1)
-        });
-        assert_eq!(result, Err(ERANGE));
-        Ok(())
-    }
-
-    #[test]
     fn refused_if_it_is_told_so() -> Result {
         let mut bench = Bench::long(LEN, &[(0, ja(MAX))])?;
         let relaxed = STATS.far_sessions.get();

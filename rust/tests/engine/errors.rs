@@ -48,13 +48,16 @@ mod tests {
         replace(&mut log, 2, &[mov(0)])?;
         assert_eq!(replace(&mut log, 2, &[mov(0)]), Err(EINVAL));
         assert_eq!(prepend(&mut log, 2, &[mov(0)]), Err(EINVAL));
-        assert_eq!(remove(&mut log, 2, 1), Err(EINVAL));
         prepend(&mut log, 3, &[mov(0)])?;
-        assert_eq!(remove(&mut log, 3, 1), Err(EINVAL));
-        remove(&mut log, 4, 2)?;
-        assert_eq!(replace(&mut log, 5, &[mov(0)]), Err(EINVAL));
         replace(&mut log, 6, &[mov(0)])?;
-        assert_eq!(log.edits().len(), 4);
+        assert_eq!(log.edits().len(), 3);
+
+        let mut log = Log::new(8);
+        remove(&mut log, 4, 2)?;
+        assert_eq!(remove(&mut log, 4, 2), Err(EINVAL));
+        assert_eq!(remove(&mut log, 5, 1), Err(EINVAL));
+        remove(&mut log, 6, 1)?;
+        assert_eq!(log.edits().len(), 2);
         Ok(())
     }
 
@@ -64,10 +67,52 @@ mod tests {
         replace(&mut log, 4, &[mov(0)])?;
         assert_eq!(replace(&mut log, 3, &[mov(0)]), Err(EINVAL));
         assert_eq!(prepend(&mut log, 0, &[mov(0)]), Err(EINVAL));
+        assert_eq!(log.edits().len(), 1);
+
+        let mut log = Log::new(8);
+        remove(&mut log, 4, 1)?;
         assert_eq!(remove(&mut log, 2, 1), Err(EINVAL));
         assert_eq!(remove(&mut log, 2, 3), Err(EINVAL));
-        assert_eq!(log.edits().len(), 1);
         remove(&mut log, 5, 1)
+    }
+
+    #[test]
+    fn session_that_adds_and_removes() -> Result {
+        for add in [replace, prepend, prepend_behind, replace_to_body] {
+            let mut log = Log::new(8);
+            add(&mut log, 2, &[mov(0)])?;
+            let bytes = log.bytes();
+            assert_eq!(remove(&mut log, 3, 1), Err(EINVAL));
+            assert_eq!(log.sum().longest_removal, 0);
+            assert_eq!((log.edits().len(), log.bytes()), (1, bytes));
+            add(&mut log, 3, &[mov(0)])?;
+
+            let mut log = Log::new(8);
+            remove(&mut log, 2, 1)?;
+            assert_eq!(add(&mut log, 3, &two()), Err(EINVAL));
+            assert_eq!((log.sum().added, log.patches_len()), (0, 0));
+            assert!(log.edits().len() == 1 && !log.sum().skips);
+            remove(&mut log, 3, 1)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_jumps_skip_behind_what_they_do_not() -> Result {
+        let mut log = Log::new(8);
+        prepend_behind(&mut log, 2, &[mov(0)])?;
+        prepend_behind(&mut log, 2, &[mov(1)])?;
+        prepend(&mut log, 2, &[mov(2)])?;
+        let sum = log.sum().added;
+        assert_eq!(prepend_behind(&mut log, 2, &[mov(3)]), Err(EINVAL));
+        assert_eq!((log.sum().added, log.patches_len()), (sum, 3));
+        // The insn may still be edited, and so may the next one.
+        prepend(&mut log, 2, &[mov(4)])?;
+        assert_eq!(prepend_behind(&mut log, 2, &[mov(5)]), Err(EINVAL));
+        replace(&mut log, 2, &[mov(6)])?;
+        prepend_behind(&mut log, 3, &[mov(7)])?;
+        assert_eq!(log.edits().len(), 6);
+        Ok(())
     }
 
     #[test]

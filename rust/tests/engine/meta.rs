@@ -103,16 +103,18 @@ mod tests {
     }
 
     #[test]
-    fn aux_moves_together_and_apart() -> Result {
+    fn aux_moves_together_then_apart() -> Result {
         for in_place in [false, true] {
             let insns = [mov(0), mov(1), mov(2), mov(3), exit()];
             let mut case = Case::new(&insns)?.in_place(in_place);
             case.aux(3).set_indirect_target(1);
-            let mut case = case.edit(|log| {
+            let case = case.edit(|log| {
                 remove(log, 0, 1)?;
-                replace(log, 1, &[mov32(10)])?;
-                remove(log, 2, 1)?;
-                prepend(log, 3, &[mov(30), mov32(31), mov(32)])
+                remove(log, 2, 1)
+            })?;
+            let mut case = case.edit(|log| {
+                replace(log, 0, &[mov32(10)])?;
+                prepend(log, 1, &[mov(30), mov32(31), mov(32)])
             })?;
             assert!(case.aux_is(|a| a.orig_idx, &[1, 0, 0, 0, 3, 4]));
             assert!(case.aux_is(|a| a.seen, &[11, 1, 1, 1, 13, 14]));

@@ -72,10 +72,19 @@ fn zero_extends(insn: &Insn) -> bool {
     insn.code & 0x07 == 0x04
 }
 
-/// May `second` be recorded after `first`?
+/// May `second` be recorded after `first`? No session both adds and removes insns, and of what is put
+/// in front of one, jumps skip what comes first.
 fn follows(first: &Edit, second: &Edit) -> bool {
     let in_front_of_it = first.idx == second.idx && matches!(first.kind, Kind::Prepend { .. });
-    first.end() <= second.idx || in_front_of_it && !matches!(second.kind, Kind::Remove { .. })
+    let skips_more = matches!(
+        (first.kind, second.kind),
+        (
+            Kind::Prepend { behind: false },
+            Kind::Prepend { behind: true }
+        )
+    );
+    first.removes() == second.removes()
+        && (first.end() <= second.idx || in_front_of_it && !skips_more)
 }
 
 fn is_malformed(edit: &Edit, len: u32) -> bool {
@@ -109,9 +118,8 @@ fn record(log: &mut Log, taken: &[Edit], edit: &Edit, fail: u8) -> bool {
 /// edit may bring a jump back within reach; where jumps skip what is put in front, the engine does
 /// not tell when that counted.
 fn blame_is_told(taken: &[Edit]) -> bool {
-    let only_grows =
-        |e: &Edit| !matches!(e.kind, Kind::Remove { .. } | Kind::Prepend { behind: true });
-    taken.iter().all(only_grows)
+    let skips = |e: &Edit| e.kind == Kind::Prepend { behind: true };
+    !taken.iter().any(|e| e.removes() || skips(e))
 }
 
 fn session(host: &mut Host, model: &mut Model, edits: &[Edit], fail: u8, tally: &mut Tally) {
@@ -168,7 +176,7 @@ fn relax(
     fail: u8,
     tally: &mut Tally,
 ) {
-    if taken.iter().any(|e| matches!(e.kind, Kind::Remove { .. })) {
+    if taken.iter().any(Edit::removes) {
         assert_eq!(host.relaxed_session(log), Err(EINVAL));
         return;
     }

@@ -46,6 +46,10 @@ impl fmt::Debug for Edit {
 }
 
 impl Edit {
+    pub(crate) fn removes(&self) -> bool {
+        matches!(self.kind, Kind::Remove { .. })
+    }
+
     pub(crate) fn end(&self) -> u32 {
         match self.kind {
             Kind::Remove { cnt } => self.idx + cnt,
@@ -185,7 +189,7 @@ impl Model {
                 blamed = Some(edit.idx);
             }
         }
-        let removes = edits.iter().any(|e| matches!(e.kind, Kind::Remove { .. }));
+        let removes = edits.iter().any(Edit::removes);
         // In a program of this length nothing that is in it is too far.
         let is_long = next.slots.len() as i64 > MAX_OFF;
         match blamed {
@@ -307,16 +311,9 @@ impl Model {
 
     fn prepend(&mut self, edit: &Edit) {
         let at = self.position_of_old(edit.idx);
-        let mut old = self.slots[at].clone();
+        let old = self.slots[at].clone();
         let idx = i64::from(edit.idx);
         let len = edit.patch.len() as i64;
-
-        // A jump that leads to itself goes on to do so.
-        if let Some(Target::Old { idx: to, .. }) = old.target {
-            if Reference::of(&old.insn).is_some_and(|r| r.is_jump) && self.next_kept(to) == idx {
-                old.target = Some(Target::Id(old.id));
-            }
-        }
         let mut new = self.slots_of(&edit.patch, |to| match to {
             _ if to == len => Target::Id(old.id),
             _ if to > len => Target::Old {

@@ -29,13 +29,14 @@ struct Wish {
 fn wishes() -> impl Strategy<Value = (u32, Vec<Wish>)> {
     let gap = prop_oneof![4 => 0_u32..3, 1 => 0_u32..LONG];
     let cnt = prop_oneof![6 => 1_u32..5, 1 => 1_u32..40, 1 => 1_u32..LONG];
-    let wish = (gap, 0_u8..5, cnt).prop_map(|(gap, kind, cnt)| Wish { gap, kind, cnt });
+    let wish = (gap, 0_u8..8, cnt).prop_map(|(gap, kind, cnt)| Wish { gap, kind, cnt });
     let len = prop_oneof![4 => 1_u32..12, 1 => 1_u32..LONG];
     let many = prop_oneof![4 => 0_usize..12, 1 => 0_usize..200];
     (len, many.prop_flat_map(move |n| vec(wish.clone(), n)))
 }
 
-/// A log of those of the wishes that it takes. Others are refused, which has to leave it as it was.
+/// A log of those of the wishes that it takes: the first one says whether it removes. Others are
+/// refused, which has to leave it as it was.
 fn log_of(len: u32, wishes: &[Wish]) -> Log {
     let mut log = Log::new(len);
     let patch: Vec<Insn> = vec![mov(0); LONG as usize];

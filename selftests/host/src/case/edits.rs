@@ -51,17 +51,17 @@ fn patch(b: &mut Bytes<'_>, len: u32, idx: u32, kind: Kind, marker: &mut u32) ->
     }
 }
 
-/// Edits of one insn or, if `removes`, of a run; at most one of a run.
+/// Edits of one insn or, if the session `removes`, of a run; at most one of a run.
 fn group(
     b: &mut Bytes<'_>,
     len: u32,
     idx: u32,
-    allows: Allows,
+    removes: bool,
     marker: &mut u32,
     edits: &mut Vec<Edit>,
 ) {
     let shape = b.byte();
-    if allows.removal && (shape >= 192 || allows.only_removal) {
+    if removes {
         let cnt = 1 + u32::from(shape) % 6;
         edits.push(Edit {
             idx,
@@ -72,27 +72,19 @@ fn group(
         });
         return;
     }
-    let behind = shape & 4 != 0 && allows.flags;
-    let to_body = shape & 8 != 0 && allows.flags;
+    let behind = shape & 4 != 0;
+    let to_body = shape & 8 != 0;
     let prepends = [0, 0, 1, 2][usize::from(shape & 3)];
     for i in 0..prepends {
+        // What jumps skip comes first.
         let kind = Kind::Prepend {
-            behind: behind && i == 0 || shape & 16 != 0 && allows.flags && i > 0,
+            behind: behind && (i == 0 || shape & 16 != 0),
         };
         edits.push(patch(b, len, idx, kind, marker));
     }
     if prepends == 0 || shape & 32 != 0 {
         edits.push(patch(b, len, idx, Kind::Replace { to_body }, marker));
     }
-}
-
-#[derive(Clone, Copy)]
-struct Allows {
-    removal: bool,
-    only_removal: bool,
-    /// Of prepends and replacements. No pass has them in a session that removes, where the engine
-    /// does not have a jump to a removed insn skip what is in front of the next.
-    flags: bool,
 }
 
 /// Edits that are as they should not be.
@@ -121,8 +113,9 @@ fn wild(b: &mut Bytes<'_>, len: u32, has_poke: bool, marker: &mut u32) -> Edit {
 }
 
 fn prepend_or_replace(shape: u8) -> Kind {
-    match shape % 2 {
-        0 => Kind::Prepend { behind: false },
+    match shape % 8 {
+        0 => Kind::Prepend { behind: true },
+        2 | 4 | 6 => Kind::Prepend { behind: false },
         _ => Kind::Replace { to_body: false },
     }
 }
@@ -139,11 +132,7 @@ pub(crate) fn session(b: &mut Bytes<'_>, len: u32, has_poke: bool, marker: &mut 
         return edits;
     }
 
-    let allows = Allows {
-        removal: !has_poke && shape & 0x30 != 0,
-        only_removal: shape & 0x30 == 0x30,
-        flags: shape & 0x30 == 0,
-    };
+    let removes = !has_poke && shape & 0x30 == 0x30;
     let every = match len {
         0..=REACH => 6,
         _ if IS_SHORT => 16,
@@ -154,7 +143,7 @@ pub(crate) fn session(b: &mut Bytes<'_>, len: u32, has_poke: bool, marker: &mut 
         if idx >= len {
             break;
         }
-        group(b, len, idx, allows, marker, &mut edits);
+        group(b, len, idx, removes, marker, &mut edits);
         idx = edits.last().map_or(idx + 1, Edit::end) + b.below(every);
     }
     if shape % 64 == 6 {
