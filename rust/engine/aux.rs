@@ -31,7 +31,8 @@ use super::{
     },
     layout::Layout,
     shift,
-    slots::Filler, //
+    slots::Filler,
+    Pauses, //
 };
 use kernel::prelude::*;
 
@@ -86,7 +87,7 @@ impl Aux<'_> {
     ) {
         match new {
             NewAux::Stay => self.replace(insns, layout, zero_extends),
-            NewAux::Move => self.move_entries(insns, layout, zero_extends),
+            NewAux::Move => self.move_entries(insns, layout, zero_extends, pause),
             NewAux::Slots { slots, added } => {
                 let used = used(self.added);
                 Filler {
@@ -120,22 +121,24 @@ impl Aux<'_> {
         insns: &[Insn],
         layout: &Layout<'_>,
         zero_extends: &impl Fn(&Insn) -> bool,
+        pause: &mut dyn FnMut(),
     ) {
+        let mut pauses = Pauses::new(pause);
         if layout.shrinks {
-            return shift::together(self.entries, layout, |_, _, _| {});
+            return shift::together(self.entries, layout, &mut pauses, |_, _, _| {});
         }
-        let (mut to, mut end) = (layout.new_len() as usize, layout.old_len() as usize);
+        let (mut to, mut end) = (layout.new_len(), layout.old_len());
         for group in layout.log().groups().rev() {
-            let kept = group.end() as usize..end;
-            let from = group.idx() as usize;
-            end = from;
-            to -= kept.len();
-            self.entries.copy_within(kept, to);
-            let last = to - 1;
-            to -= group.new_len() as usize;
+            let kept = group.end()..end;
+            end = group.idx();
+            to -= kept.end - kept.start;
+            shift::apart(self.entries, kept, to, &mut pauses, |_, _, _| {});
+            to -= group.new_len();
+            let (from, first) = (group.idx() as usize, to as usize);
+            let last = first + group.new_len() as usize - 1;
             let mut old = self.entries[from];
             let bits = bits_of(&old);
-            for (entry, insn) in self.entries[to..last].iter_mut().zip(&insns[to..]) {
+            for (entry, insn) in self.entries[first..last].iter_mut().zip(&insns[first..]) {
                 *entry = InsnAux::zeroed();
                 fill_added(entry, bits & !INDIRECT | zext_bit(zero_extends, insn));
             }
@@ -143,7 +146,7 @@ impl Aux<'_> {
             old.set_indirect_target(0);
             self.entries[last] = old;
             if bits & INDIRECT != 0 {
-                self.entries[to + group.skipped_len() as usize].set_indirect_target(1);
+                self.entries[first + group.skipped_len() as usize].set_indirect_target(1);
             }
         }
     }

@@ -7,8 +7,9 @@ use super::{
     layout::Layout,
     relocate,
     shift,
-    AT_ONCE, //
+    Pauses, //
 };
+use core::ops::Range;
 
 /// Turns the old program, the first `layout.old_len()` of `insns`, into the new one, with its
 /// references. `pause` is called now and then.
@@ -17,12 +18,13 @@ use super::{
 ///
 /// If `insns` is shorter than the longer of the old and the new program.
 pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>, pause: &mut dyn FnMut()) {
+    let mut pauses = Pauses::new(pause);
+    // While an insn is at hand, its reference is set.
+    let relocate = |insns: &mut [Insn], old: Range<u32>, to| relocate::kept(insns, layout, old, to);
     if layout.grows {
-        expand(insns, layout, pause);
+        expand(insns, layout, &mut pauses, relocate);
     } else if layout.shrinks {
-        shift::together(insns, layout, |insns, old, to| {
-            relocate::kept(insns, layout, old, to);
-        });
+        shift::together(insns, layout, &mut pauses, relocate);
     } else {
         replace(insns, layout);
     }
@@ -37,35 +39,36 @@ pub(crate) fn written(layout: &Layout<'_>) -> u64 {
     }
 }
 
-/// Makes room for what is added and puts it there, from the end. Each insn has its reference set when
-/// it is in its place, while it is at hand.
-fn expand(insns: &mut [Insn], layout: &Layout<'_>, pause: &mut dyn FnMut()) {
+/// Makes room for what is added and puts it there, from the end.
+fn expand(
+    insns: &mut [Insn],
+    layout: &Layout<'_>,
+    pauses: &mut Pauses<'_>,
+    relocate: impl Fn(&mut [Insn], Range<u32>, u32),
+) {
     let log = layout.log();
-    let mut to = layout.new_len() as usize;
+    let mut to = layout.new_len();
     let mut end = layout.old_len();
 
-    for edits in log.edits().rchunks(AT_ONCE) {
-        for edit in edits.iter().rev() {
-            let kept = edit.rest()..end;
-            if !kept.is_empty() {
-                to -= kept.len();
-                insns.copy_within(kept.start as usize..kept.end as usize, to);
-                relocate::kept(insns, layout, kept, to as u32);
-            }
-            end = edit.idx;
-            let patch = log.patch(edit);
-            to -= patch.len();
-            // Most have two to five insns, for which this is quicker than to call memcpy().
-            for (insn, new) in insns[to..][..patch.len()].iter_mut().zip(patch) {
-                *insn = *new;
-            }
-            if edit.refers_out {
-                relocate::patch(insns, layout, edit, to as u32);
-            }
+    for edit in log.edits().iter().rev() {
+        let kept = edit.rest()..end;
+        if !kept.is_empty() {
+            to -= kept.end - kept.start;
+            shift::apart(insns, kept, to, pauses, &relocate);
         }
-        pause();
+        end = edit.idx;
+        let patch = log.patch(edit);
+        to -= edit.len();
+        // Most have two to five insns, for which this is quicker than to call memcpy().
+        for (insn, new) in insns[to as usize..][..patch.len()].iter_mut().zip(patch) {
+            *insn = *new;
+        }
+        if edit.refers_out {
+            relocate::patch(insns, layout, edit, to);
+        }
+        pauses.count(patch.len());
     }
-    relocate::kept(insns, layout, 0..end, 0);
+    shift::apart(insns, 0..end, 0, pauses, &relocate);
 }
 
 /// Puts patches of one insn in place, as all are.

@@ -58,7 +58,7 @@
 //! - [`reference`]: which insns refer to others,
 //! - [`reach`]: do references still fit, and who is to blame,
 //! - [`relax`]: what becomes of jumps that do not,
-//! - [`shift`]: how an array with an item for each insn moves,
+//! - [`shift`]: how an array with an item for each insn moves, not too much of it in one go,
 //! - [`added`], [`slots`]: aux data of insns that are added, and which insn has which entry,
 //! - [`insns`], [`relocate`], [`aux`], [`linfo`], [`subprog`], [`positions`]: one for each thing
 //!   that moves, with a function `rewrite`,
@@ -96,8 +96,33 @@ use aux::{
 use layout::Layout;
 use positions::Positions;
 
-/// Number of edits, or of insns that they make, after which others may run, in what takes longest.
+/// Number of insns, or of edits, after which others may run, in what takes longest.
 pub(crate) const AT_ONCE: usize = 1 << 14;
+
+/// Lets others run now and then.
+pub(crate) struct Pauses<'a> {
+    pause: &'a mut dyn FnMut(),
+    /// Insns until then.
+    left: usize,
+}
+
+impl<'a> Pauses<'a> {
+    pub(crate) fn new(pause: &'a mut dyn FnMut()) -> Self {
+        Self {
+            pause,
+            left: AT_ONCE,
+        }
+    }
+
+    /// `insns` more are done.
+    pub(crate) fn count(&mut self, insns: usize) {
+        self.left = self.left.saturating_sub(insns);
+        if self.left == 0 {
+            self.left = AT_ONCE;
+            (self.pause)();
+        }
+    }
+}
 
 /// A program and all that has insn indices into it.
 pub(crate) struct Program<'a> {

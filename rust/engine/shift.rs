@@ -1,26 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Closes gaps in an array that has an item for each insn.
+//! Moves the items of an array that has one for each insn, not too many in one go.
 
-use super::layout::Layout;
+use super::{
+    layout::Layout,
+    Pauses,
+    AT_ONCE, //
+};
 use core::ops::Range;
 
-/// Closes the gaps that removals leave, from the front. `moved` is called with the items, the old
-/// insns whose items have come together, and where the first of them is now.
+/// Moves the items of the insns `old` towards the end, the first of them to `to`. `moved` is called with
+/// the items, old insns whose items have moved, and where the first of them is now.
+///
+/// # Panics
+///
+/// If `items` is shorter than that.
+#[inline]
+pub(super) fn apart<T: Copy>(
+    items: &mut [T],
+    mut old: Range<u32>,
+    to: u32,
+    pauses: &mut Pauses<'_>,
+    mut moved: impl FnMut(&mut [T], Range<u32>, u32),
+) {
+    let by = to - old.start;
+    while !old.is_empty() {
+        let from = old.end.saturating_sub(AT_ONCE as u32).max(old.start);
+        let kept = from..old.end;
+        old.end = from;
+        if by > 0 {
+            items.copy_within(kept.start as usize..kept.end as usize, (from + by) as usize);
+        }
+        pauses.count(kept.len());
+        moved(items, kept, from + by);
+    }
+}
+
+/// Closes the gaps that removals leave, from the front. `moved` is as for [`apart`].
 ///
 /// # Panics
 ///
 /// If `items` is shorter than the old program.
-pub(crate) fn together<T: Copy>(
+pub(super) fn together<T: Copy>(
     items: &mut [T],
     layout: &Layout<'_>,
+    pauses: &mut Pauses<'_>,
     mut moved: impl FnMut(&mut [T], Range<u32>, u32),
 ) {
     for piece in layout.pieces() {
-        let (kept, to) = (piece.kept, piece.pos);
-        if kept.start != to {
-            items.copy_within(kept.start as usize..kept.end as usize, to as usize);
+        let (mut old, mut to) = (piece.kept, piece.pos);
+        pauses.count(1);
+        while !old.is_empty() {
+            let end = old.start.saturating_add(AT_ONCE as u32).min(old.end);
+            let kept = old.start..end;
+            old.start = end;
+            if kept.start != to {
+                items.copy_within(kept.start as usize..kept.end as usize, to as usize);
+            }
+            pauses.count(kept.len());
+            let at = to;
+            to += end - kept.start;
+            moved(items, kept, at);
         }
-        moved(items, kept, to);
     }
 }

@@ -53,7 +53,8 @@ use super::{
         Reference,
         JA, //
     },
-    relocate::patch_distance, //
+    relocate::patch_distance,
+    AT_ONCE, //
 };
 use form::Form;
 use kernel::prelude::*;
@@ -115,10 +116,11 @@ pub(crate) fn relax(
             break;
         }
         let jumps = &mut relaxed.jumps;
-        let longer = lengthen(last, insns, &far, &mut |idx| {
+        let mut tell = |idx| {
             *jumps += 1;
             tell(idx);
-        })?;
+        };
+        let longer = lengthen(last, insns, &far, aborts, &mut tell)?;
         relaxed.log = Some(longer);
         relaxed.rounds += 1;
     }
@@ -225,8 +227,15 @@ impl Jump {
     }
 }
 
-/// Returns `log` with the jumps of `far` relaxed.
-fn lengthen(log: &Log, insns: &[Insn], far: &Far, tell: &mut dyn FnMut(u32)) -> Result<Log> {
+/// Returns `log` with the jumps of `far` relaxed. `aborts` is asked about each [`AT_ONCE`] edits whether
+/// to give up.
+fn lengthen(
+    log: &Log,
+    insns: &[Insn],
+    far: &Far,
+    aborts: &mut dyn FnMut() -> bool,
+    tell: &mut dyn FnMut(u32),
+) -> Result<Log> {
     let mut longer = Log::new(log.program_len());
     let grown = far.len() * (Form::MOST - 1);
     longer.reserve(
@@ -236,39 +245,47 @@ fn lengthen(log: &Log, insns: &[Insn], far: &Far, tell: &mut dyn FnMut(u32)) -> 
     let mut kept = far.kept.iter().copied().peekable();
     let mut patched = far.patched.iter().copied().peekable();
     let mut patch = Patch::default();
+    let mut record = |idx, kind, insns: &[Insn]| {
+        if (longer.edits().len() + 1).is_multiple_of(AT_ONCE) && aborts() {
+            return Err(EINTR);
+        }
+        longer.record(idx, kind, insns)
+    };
 
     for edit in log.edits() {
         // Behind what is put in front of it, and before edits of insns behind it.
         while let Some(old) = kept.next_if(|old| *old < edit.idx) {
             tell(old);
-            replace_kept(&mut longer, old, &insns[old as usize])?;
+            record(old, REPLACE, kept_form(&insns[old as usize])?.insns())?;
         }
         let end = edit.at + edit.len();
         if patched.peek().is_none_or(|at| *at >= end) {
-            longer.record(edit.idx, edit.kind(), log.patch(edit))?;
+            record(edit.idx, edit.kind(), log.patch(edit))?;
             continue;
         }
         patch.take(edit, log.patch(edit))?;
         while let Some(at) = patched.next_if(|at| *at < end) {
             patch.relax(at - edit.at);
         }
-        longer.record(edit.idx, edit.kind(), patch.lengthened()?)?;
+        record(edit.idx, edit.kind(), patch.lengthened()?)?;
         patch.relaxed().for_each(|_| tell(edit.idx));
     }
     for old in kept {
         tell(old);
-        replace_kept(&mut longer, old, &insns[old as usize])?;
+        record(old, REPLACE, kept_form(&insns[old as usize])?.insns())?;
     }
     Ok(longer)
 }
 
-/// Records that old insn `old`, the jump `insn`, is relaxed.
-fn replace_kept(log: &mut Log, old: u32, insn: &Insn) -> Result {
+const REPLACE: Kind = Kind::Replace { to_body: false };
+
+/// Returns what replaces the jump `insn`, which would stay, when it is relaxed.
+fn kept_form(insn: &Insn) -> Result<Form> {
     let r = Reference::of(insn).ok_or(EINVAL)?;
     let mut form = Form::of(insn);
     let distance = r.distance(insn);
     // What is behind the insn is as far from the last insn of its patch as it was from the insn.
     let added = if distance < 0 { form.len() - 1 } else { 0 };
     form.aim(distance - added as i64);
-    log.record(old, Kind::Replace { to_body: false }, form.insns())
+    Ok(form)
 }

@@ -123,7 +123,7 @@ mod tests {
         let mut program = abi::zeroed(2 * EDITS)?;
         let mut pauses = 0;
         insns::rewrite(&mut program, &layout, &mut || pauses += 1);
-        assert_eq!(pauses, 3);
+        assert_eq!(pauses, 6);
 
         let mut entries = abi::zeroed(EDITS)?;
         let mut new_aux = NewAux::new(false, &[], &layout, false)?;
@@ -138,6 +138,38 @@ mod tests {
         });
         // Not at the start, nor behind the last one.
         assert_eq!(pauses, 5);
+        Ok(())
+    }
+
+    /// Edits are few, but insns are many.
+    #[test]
+    fn others_may_run_while_one_edit_moves_many_insns() -> Result {
+        const LEN: u32 = 20 * AT_ONCE as u32;
+        for idx in [0, LEN / 2, LEN - 1] {
+            let add: fn(&mut Log, u32) -> Result = |log, idx| prepend(log, idx, &two());
+            for edit in [add, |log, idx| remove(log, idx, 1)] {
+                let mut log = Log::new(LEN);
+                edit(&mut log, idx)?;
+                let layout = Layout::new(&log)?;
+                let mut insns = abi::zeroed(LEN as usize + 2)?;
+                let mut pauses = 0;
+                insns::rewrite(&mut insns, &layout, &mut || pauses += 1);
+                assert!((19..=21).contains(&pauses));
+
+                let mut entries = abi::zeroed(LEN as usize + 2)?;
+                let mut aux = Aux {
+                    entries: &mut entries,
+                    added: &mut [],
+                    slots: None,
+                };
+                let mut pauses = 0;
+                let mut pause = || pauses += 1;
+                let mut new = NewAux::Move;
+                aux.rewrite(&mut new, &insns, &layout, &|_| false, &mut pause);
+                // What is in front of the first edit stays where it is.
+                assert!(idx > 0 || (19..=21).contains(&pauses));
+            }
+        }
         Ok(())
     }
 

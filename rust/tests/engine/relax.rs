@@ -13,7 +13,8 @@ use crate::engine::{
         Relaxed,
         EXACT,
         ROUNDS, //
-    }, //
+    },
+    AT_ONCE, //
 };
 use kernel::{
     bindings,
@@ -345,6 +346,18 @@ mod tests {
         replace(&mut log, 9, &two())?;
         let result = relax(&long, &log, &mut table, &mut || true, &mut |_| {});
         assert_eq!(result.err(), Some(EINTR));
+
+        // While many edits are recorded again.
+        let mut log = Log::new(LEN as u32);
+        (1..AT_ONCE as u32).try_for_each(|idx| replace(&mut log, idx, &[mov(1)]))?;
+        replace(&mut log, LEN as u32 - 300, &two())?;
+        let mut polls = 0;
+        let mut aborts = || {
+            polls += 1;
+            true
+        };
+        let result = relax(&insns, &log, &mut table, &mut aborts, &mut |_| {});
+        assert_eq!((result.err(), polls), (Some(EINTR), 1));
         Ok(())
     }
 }
