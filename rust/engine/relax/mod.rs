@@ -106,7 +106,8 @@ pub(crate) fn relax(
     tell: &mut dyn FnMut(u32),
 ) -> Result<Relaxed> {
     let mut relaxed = Relaxed::default();
-    for round in 0..ROUNDS {
+    // Behind the last round nothing is relaxed any more, but all has to fit.
+    for round in 0..=ROUNDS {
         let last = relaxed.log.as_ref().unwrap_or(log);
         let layout = Layout::within(last, table)?;
         let far = Far::find(insns, &layout, margin(round), aborts);
@@ -153,7 +154,11 @@ impl Far {
             };
             match r.is_short() {
                 true if jump.spare >= margin => Ok(()),
-                true if op(insn) != JA && jump.is_followed_by_skipped => Err(ERANGE),
+                true if op(insn) != JA && jump.is_followed_by_skipped => match jump.spare {
+                    ..0 => Err(ERANGE),
+                    // It may stay as it is for as long as it fits.
+                    _ => Ok(()),
+                },
                 true => abi::push(
                     match jump.is_kept {
                         true => &mut far.kept,

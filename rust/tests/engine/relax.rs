@@ -205,6 +205,24 @@ mod tests {
     }
 
     #[test]
+    fn jump_that_fits_in_front_of_what_jumps_skip() -> Result {
+        // It cannot be relaxed, and need not be, though it has less to spare than later rounds ask for.
+        let session = |off: i16| {
+            let (mut insns, last) = chain(100)?;
+            insns[LEN - 50] = jeq7(off);
+            let result = relaxed(&insns, |log| {
+                replace(log, last, &two())?;
+                prepend_behind(log, LEN as u32 - 49, &[mov(9)])
+            });
+            result.map(|(relaxed, _)| (relaxed.jumps, relaxed.rounds))
+        };
+        assert_eq!(session(i16::MIN + 30), Ok((100, EXACT + 2)));
+        assert_eq!(session(i16::MIN + 1), Ok((100, EXACT + 2)));
+        assert_eq!(session(i16::MIN), Err(ERANGE));
+        Ok(())
+    }
+
+    #[test]
     fn margins() {
         assert_eq!(
             [0, EXACT - 1, EXACT, EXACT + 1].map(margin),

@@ -35,12 +35,14 @@ impl Model {
             } else {
                 64 << (round - EXACT)
             };
-            let far = self.far(margin);
+            let stays = |at: &usize| self.falls_on_skipped(*at, edits);
+            if self.far(0).iter().any(stays) {
+                return Err(());
+            }
+            let mut far = self.far(margin);
+            far.retain(|at| !stays(at));
             if far.is_empty() {
                 break;
-            }
-            if far.iter().any(|&at| self.falls_on_skipped(at, edits)) {
-                return Err(());
             }
             jumps += far.len() as u32;
             far.into_iter().rev().for_each(|at| self.relax(at));
