@@ -56,11 +56,11 @@ unsafe fn slice<'a, T>(ptr: *mut T, n: u32) -> &'a mut [T] {
 
 /// Returns the bytes of a C structure that was made of zeroed memory.
 ///
-/// What is between its fields has a value too: it is only ever copied as a whole, byte by byte, by
-/// us as by C's structure assignments. Were it not, two equal structures could seem to differ, but
-/// not the other way round.
+/// What is between its fields has a value too: the engine writes single fields, copies with
+/// `copy_within()` and `copy_from_slice()`, which keep all bytes, and zeroes with `abi::clear()`, which
+/// writes all. C's structure assignments need not copy what is between fields, but do.
 pub(crate) fn bytes<T: Zeroable>(v: &T) -> &[u8] {
-    // SAFETY: Every byte is initialised, see above.
+    // SAFETY: Every byte has a value, see above.
     unsafe { core::slice::from_raw_parts(core::ptr::from_ref(v).cast(), size_of::<T>()) }
 }
 

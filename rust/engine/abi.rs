@@ -52,6 +52,13 @@ pub(crate) fn with_capacity<T>(n: usize) -> Result<Array<T>> {
     Ok(Array::with_capacity(n, GFP_KERNEL_ACCOUNT)?)
 }
 
+/// Zeroes `item`, and what is between its fields, which an assignment may leave as it is: mode verify
+/// compares bytes.
+pub(crate) fn clear<T: Zeroable>(item: &mut T) {
+    // SAFETY: There is one item, and zeros are a value of its type.
+    unsafe { core::ptr::write_bytes(item, 0, 1) };
+}
+
 /// Returns an array of `n` elements made of zeroed memory, or `ENOMEM`.
 pub(crate) fn zeroed<T: Zeroable>(n: usize) -> Result<Array<T>> {
     Ok(Array::zeroed(n, GFP_KERNEL_ACCOUNT)?)

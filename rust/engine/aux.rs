@@ -136,15 +136,16 @@ impl Aux<'_> {
             to -= group.new_len();
             let (from, first) = (group.idx() as usize, to as usize);
             let last = first + group.new_len() as usize - 1;
-            let mut old = self.entries[from];
-            let bits = bits_of(&old);
+            let bits = bits_of(&self.entries[from]);
+            // As a whole, with what is between the fields.
+            self.entries.copy_within(from..=from, last);
             for (entry, insn) in self.entries[first..last].iter_mut().zip(&insns[first..]) {
-                *entry = InsnAux::zeroed();
+                abi::clear(entry);
                 fill_added(entry, bits & !INDIRECT | zext_bit(zero_extends, insn));
             }
+            let old = &mut self.entries[last];
             old.zext_dst = zero_extends(&insns[last]);
             old.set_indirect_target(0);
-            self.entries[last] = old;
             if bits & INDIRECT != 0 {
                 self.entries[first + group.skipped_len() as usize].set_indirect_target(1);
             }
