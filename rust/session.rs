@@ -101,7 +101,8 @@ impl Session {
     }
 
     /// Ends a session; what was not linearized is forgotten.
-    pub(crate) fn end(session: KBox<Self>) {
+    pub(crate) fn end(mut session: KBox<Self>) {
+        session.wipe_secrets();
         STATS.sessions.add(1);
         STATS.record_calls.add(session.calls);
         STATS.record_ns.add(session.record_ns);
@@ -159,6 +160,7 @@ impl Session {
             true => verify::checked(self.pass, view, log, table),
             false => linearize(view, log, table),
         };
+        self.wipe_secrets();
         self.log.reset(self.view.len());
         result.map_err(Failure::error)
     }
@@ -175,6 +177,14 @@ impl Session {
         // SAFETY: As the caller promises.
         if let Some(accepted) = unsafe { self.view.accepted() } {
             verify::judge(&mut self.view, accepted);
+        }
+    }
+
+    /// Constants of a blinded program are not to be found in memory, where the log stays for the next
+    /// session.
+    fn wipe_secrets(&mut self) {
+        if self.pass == bindings::bpf_patcher_pass_BPF_PATCHER_PASS_BLINDING {
+            self.log.wipe();
         }
     }
 

@@ -24,7 +24,8 @@ static SPARE: Atomic<*mut Session> = Atomic::new(null_mut());
 fn swap(session: *mut Session) -> Option<KBox<Session>> {
     let old = SPARE.xchg(session, Full);
     // SAFETY: Whoever takes a pointer out of `SPARE` owns its session, and only `put` puts one in,
-    // which it owned.
+    // which it owned. That may be another task. It may have the session, whose arrays are `Send`, as
+    // the pointers of its view are not used any more: a session begins with a view of its own.
     (!old.is_null()).then(|| unsafe { KBox::from_raw(old) })
 }
 

@@ -127,6 +127,13 @@ impl Log {
         self.sum = Sum::default();
     }
 
+    /// Overwrites the insns of all patches, before the edits are forgotten: their memory stays.
+    pub(crate) fn wipe(&mut self) {
+        self.pool.iter_mut().for_each(|i| *i = Insn::default());
+        // Nobody reads them again, and still they have to be written.
+        core::hint::black_box(&mut self.pool[..]);
+    }
+
     /// Records an edit of insn `idx`; `patch` is empty if and only if it removes.
     ///
     /// # Errors

@@ -89,6 +89,16 @@ fn log_that_is_used_again() {
 }
 
 #[test]
+fn insns_that_are_not_to_stay_in_memory() {
+    let mut log = Log::new(4);
+    replace(&mut log, 1, 3);
+    prepend(&mut log, 2, 2);
+    log.wipe();
+    let insns = log.edits().iter().flat_map(|e| log.patch(e));
+    assert_eq!(insns.filter(|i| i.code == 0 && i.imm == 0).count(), 5);
+}
+
+#[test]
 fn edits_by_insn() {
     let mut log = Log::new(9);
     prepend(&mut log, 2, 1);
