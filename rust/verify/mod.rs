@@ -112,11 +112,10 @@ fn compared(
     };
 
     let difference = match (ours, stock) {
-        // Whether there is memory, and when a signal is noticed, is a matter of chance.
-        (Err(Failure::Other(_)), _) => return skipped(ours),
-        (_, Err(Failure::Other(_))) => return skipped(stock),
+        _ if is_chance(ours) => return skipped(ours),
+        _ if is_chance(stock) => return skipped(stock),
         (Ok(()), Ok(())) => compare::first_difference(view, &mut shadow),
-        _ if ours.err().map(Failure::blamed) == stock.err().map(Failure::blamed) => None,
+        (Err(Failure::TooFar(a)), Err(Failure::TooFar(b))) if a.blamed == b.blamed => None,
         _ => Some(Difference::verdict()),
     };
     STATS.verify_sessions.add(1);
@@ -128,6 +127,11 @@ fn compared(
     dump::dump(pass, view, &mut shadow, log, &difference, ours, stock);
     stock?;
     Ok(shadow.install(view)?)
+}
+
+/// Whether there is memory, and when a signal is noticed, is a matter of chance.
+fn is_chance(result: Result<(), Failure>) -> bool {
+    matches!(result, Err(Failure::Other(ENOMEM | EINTR)))
 }
 
 fn skipped(result: Result<(), Failure>) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 
 use super::mode::Switch;
+use crate::out;
 
 const STATS_FILE: &str = "/sys/kernel/debug/bpf_patcher/stats";
 
@@ -62,9 +63,22 @@ impl Stats {
         self.0.get(name).copied().unwrap_or(0)
     }
 
-    /// Has the kernel compared sessions, and found no difference?
+    /// Has the kernel compared sessions, all but those for which there was no memory, and found no
+    /// difference? No pass records what is refused, and nobody is killed. Tells if not.
     pub fn is_verified(&self) -> bool {
-        self.get("verify_sessions") > 0 && self.get("verify_differences") == 0
+        let none = [
+            "verify_differences",
+            "fail_einval",
+            "fail_e2big",
+            "fail_eintr",
+        ];
+        let good = self.get("verify_sessions") > 0
+            && self.get("verify_skipped") <= self.get("fail_enomem")
+            && none.iter().all(|name| self.get(name) == 0);
+        if !good {
+            out::progress(&format!("not verified: {:?}", self.0));
+        }
+        good
     }
 
     /// Time spent rewriting, in ns: sessions open for recording, and linearize.
@@ -85,6 +99,25 @@ mod tests {
         assert_eq!(delta.get("edits"), 2);
         assert_eq!(delta.rewrite_ns(), 11);
         assert_eq!(delta.get("absent"), 0);
+    }
+
+    #[test]
+    fn verified_sessions() {
+        let is_verified = |text: &str| Stats::parse(text).unwrap().is_verified();
+        assert!(is_verified("verify_sessions 3\nfail_erange 2\n"));
+        assert!(is_verified(
+            "verify_sessions 3\nverify_skipped 1\nfail_enomem 1\n"
+        ));
+        assert!(!is_verified("verify_sessions 0\n"));
+        for bad in [
+            "verify_differences",
+            "verify_skipped",
+            "fail_einval",
+            "fail_e2big",
+            "fail_eintr",
+        ] {
+            assert!(!is_verified(&format!("verify_sessions 3\n{bad} 1\n")));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::coverage::Coverage;
 use super::patience::Hurry;
 use crate::bpf::insn::decode;
-use crate::bpf::{self, disasm, Detail, Report};
+use crate::bpf::{self, disasm, Detail};
 use crate::compare::{difference, drawn};
 use crate::generator::Case;
 use crate::kernel::mode::{Mode, Switch};
@@ -36,19 +36,38 @@ fn in_time(case: &Case) -> io::Result<io::Result<(OwnedFd, Duration)>> {
     Ok(loaded)
 }
 
-/// Loads a program in mode verify. The outer error is ours.
+/// Loads a program in mode verify, and once more if it is refused, which has to be by the verifier, or by
+/// what stock has to say too. The outer error is ours.
 pub fn verified(switch: &mut Switch, case: &Case) -> io::Result<Outcome> {
     switch.set(Mode::Verify)?;
     let before = Stats::read()?;
     let loaded = in_time(case)?;
     let grown = Stats::read()?.since(&before);
     let different = grown.get("verify_differences");
-    Ok(match loaded {
-        _ if different > 0 => Outcome::Different(format!("{different} sessions differ")),
-        Ok(_) => Outcome::Loaded,
-        Err(err) if err.raw_os_error() == Some(libc::EAGAIN) => Outcome::Slow,
-        Err(err) => Outcome::Refused(err),
-    })
+    let err = match loaded {
+        _ if different > 0 => {
+            return Ok(Outcome::Different(format!("{different} sessions differ")));
+        }
+        Ok(_) => return Ok(Outcome::Loaded),
+        Err(err) if err.raw_os_error() == Some(libc::EAGAIN) => return Ok(Outcome::Slow),
+        Err(err) => err,
+    };
+    switch.set(Mode::Stock)?;
+    match bpf::load(&case.spec) {
+        Err(stock) if stock.raw_os_error() == err.raw_os_error() => refused(switch, case, err),
+        stock => Ok(Outcome::Different(format!(
+            "stock: {}, verify: {err}",
+            said(&stock)
+        ))),
+    }
+}
+
+/// What the kernel says to a program.
+fn said<T>(result: &io::Result<T>) -> String {
+    match result {
+        Ok(_) => "loads".to_owned(),
+        Err(err) => err.to_string(),
+    }
 }
 
 /// Loads a program in both modes. The outer error is ours.
@@ -78,10 +97,6 @@ pub fn compared(
             return refused(switch, case, a);
         }
         (stock, patcher) => {
-            let said = |result: &io::Result<Report>| match result {
-                Ok(_) => "loads".to_owned(),
-                Err(err) => err.to_string(),
-            };
             let text = format!("stock: {}, patcher: {}", said(&stock), said(&patcher));
             return Ok(Outcome::Different(text));
         }
