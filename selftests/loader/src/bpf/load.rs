@@ -185,7 +185,11 @@ pub fn load_by<T>(
     }
     let harden = |level: u8| Setting::set("net/core/bpf_jit_harden", &level.to_string());
     let _harden = spec.harden.map(harden).transpose()?;
-    let dropped = spec.unprivileged.then(Dropped::drop_all).transpose()?;
+    let dropped = match (spec.unprivileged, spec.cap_bpf) {
+        (true, _) => Some(Dropped::drop_all()?),
+        (false, true) => Some(Dropped::to_cap_bpf()?),
+        (false, false) => None,
+    };
     let result = by(&mut || {
         // SAFETY: `attr` is the head of the attributes for BPF_PROG_LOAD; its pointers are to buffers
         // of the stated sizes that `spec`, `insns`, `license` and `log` keep alive, `log` writable.
