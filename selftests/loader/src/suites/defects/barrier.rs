@@ -6,6 +6,7 @@ use std::io;
 
 use libbpf_sys::BPF_PROG_TYPE_SOCKET_FILTER;
 
+use super::aim::target;
 use super::outcome::{load, Finding, Loaded, Outcome, Verdict};
 use crate::bpf::insn::Size::W;
 use crate::bpf::insn::Width::W64;
@@ -21,18 +22,18 @@ fn target_of(insns: &[Insn], code: u8) -> Option<Insn> {
     let from = insns
         .iter()
         .position(|insn| insn.code == code && insn.off < 0)?;
-    let to = from as i64 + 1 + i64::from(insns[from].off);
-    insns.get(usize::try_from(to).ok()?).copied()
+    let to = usize::try_from(target(insns, from)?).ok()?;
+    insns.get(to).copied()
 }
 
 pub fn look() -> io::Result<Finding> {
-    let target = mov(0, 1);
+    let aim = mov(0, 1);
     let compare = jmp_reg(Cond::Gt, 3, 4, -10);
     let insns = vec![
         mov(0, 0),
         ldx(W, 4, 1, LEN),
         ja(3),
-        target,
+        aim,
         alu_imm(W64, Op::Add, 0, 4),
         exit(),
         ldx(W, 3, 1, PROTOCOL),
@@ -56,7 +57,7 @@ pub fn look() -> io::Result<Finding> {
             if !insns.iter().any(|insn| insn.code == NOSPEC) {
                 return Finding::not_here("the processor needs no barriers");
             }
-            if target_of(insns, compare.code) == Some(target) {
+            if target_of(insns, compare.code) == Some(aim) {
                 Verdict::Right
             } else {
                 Verdict::Shows

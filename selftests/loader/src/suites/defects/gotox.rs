@@ -15,6 +15,7 @@ use crate::bpf::insn::{
 };
 use crate::bpf::{self, Spec};
 use crate::kernel::jit;
+use crate::kernel::sysctl::Setting;
 
 /// The insn that the jump leads to.
 const TARGET: u32 = 7;
@@ -41,12 +42,20 @@ fn insns(targets: &OwnedFd) -> Vec<Insn> {
     ]
 }
 
-pub fn look() -> io::Result<Finding> {
+/// Turns the JIT on, or says why this kernel has no indirect jumps.
+pub fn jit() -> io::Result<Result<Setting, &'static str>> {
     if !cfg!(target_arch = "x86_64") {
-        return Finding::not_here("only the JIT of x86-64 is known to have indirect jumps");
+        return Ok(Err(
+            "only the JIT of x86-64 is known to have indirect jumps",
+        ));
     }
-    let Some(_jit) = jit::on()? else {
-        return Finding::not_here("this kernel has no JIT");
+    Ok(jit::on()?.ok_or("this kernel has no JIT"))
+}
+
+pub fn look() -> io::Result<Finding> {
+    let _jit = match jit()? {
+        Ok(jit) => jit,
+        Err(reason) => return Finding::not_here(reason),
     };
     let targets = bpf::create_insn_array(&[TARGET])?;
     let insns = insns(&targets);

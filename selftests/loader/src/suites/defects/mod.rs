@@ -5,6 +5,7 @@
 //! Each defect loads its program in every mode of the patcher and looks at what came out. The
 //! programs show a wrong result and do nothing with it.
 
+mod aim;
 mod barrier;
 mod calls;
 mod far_may_goto;
@@ -12,6 +13,7 @@ mod gotox;
 mod outcome;
 mod probe;
 mod rollback;
+mod targets;
 
 use std::io;
 
@@ -39,18 +41,20 @@ const fn defect(name: &'static str, look: fn() -> io::Result<Finding>) -> Defect
     }
 }
 
-const DEFECTS: [Defect; 7] = [
+const DEFECTS: [Defect; 10] = [
     defect("backward_call", calls::look),
     defect("backward_jump_behind_barrier", barrier::look),
     defect("far_may_goto", far_may_goto::look),
     defect("gotox_off", gotox::look),
     Defect {
-        name: "probe_behind_the_end",
         dangerous: true,
-        look: probe::look,
+        ..defect("probe_behind_the_end", probe::look)
     },
     defect("blinding_rollback", rollback::one_function),
     defect("blinding_rollback_of_functions", rollback::two_functions),
+    defect("gotox_to_slots", targets::to_slots),
+    defect("gotox_to_prologue", targets::to_prologue),
+    defect("gotox_to_nop", targets::to_nop),
 ];
 
 /// Numbers of findings: a defect has one in each mode.
