@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Programs that stock patches wrong, as Documentation/stock-defects.md describes them.
+//! Programs that stock patches wrong, as Documentation/stock-defects.md describes them, and some that the
+//! patcher did, which stock refuses.
 //!
 //! Each defect loads its program in every mode of the patcher and looks at what came out. The
 //! programs show a wrong result and do nothing with it.
@@ -10,6 +11,7 @@ mod barrier;
 mod calls;
 mod far_may_goto;
 mod gotox;
+mod loops;
 mod outcome;
 mod probe;
 mod rollback;
@@ -24,11 +26,13 @@ use crate::kernel::mode::Switch;
 use crate::out;
 use outcome::{Finding, Verdict};
 
-/// A defect of stock.
+/// A defect of stock, or one that the patcher had.
 struct Defect {
     name: &'static str,
     /// An unfixed kernel may go down.
     dangerous: bool,
+    /// An unpatched kernel is right.
+    of_patcher: bool,
     /// Loads the program, in the mode that is set, and judges the result.
     look: fn() -> io::Result<Finding>,
 }
@@ -37,11 +41,19 @@ const fn defect(name: &'static str, look: fn() -> io::Result<Finding>) -> Defect
     Defect {
         name,
         dangerous: false,
+        of_patcher: false,
         look,
     }
 }
 
-const DEFECTS: [Defect; 10] = [
+const fn of_patcher(name: &'static str, look: fn() -> io::Result<Finding>) -> Defect {
+    Defect {
+        of_patcher: true,
+        ..defect(name, look)
+    }
+}
+
+const DEFECTS: [Defect; 16] = [
     defect("backward_call", calls::look),
     defect("backward_jump_behind_barrier", barrier::look),
     defect("far_may_goto", far_may_goto::look),
@@ -52,9 +64,15 @@ const DEFECTS: [Defect; 10] = [
     },
     defect("blinding_rollback", rollback::one_function),
     defect("blinding_rollback_of_functions", rollback::two_functions),
+    defect("barrier_of_bpf_loop", loops::barrier_of_call),
     defect("gotox_to_slots", targets::to_slots),
     defect("gotox_to_prologue", targets::to_prologue),
     defect("gotox_to_nop", targets::to_nop),
+    of_patcher("far_jump_out_of_program", loops::out_of_program),
+    of_patcher("far_jump_into_other_code", loops::into_other_code),
+    of_patcher("far_jump_inside_function", loops::inside_function),
+    of_patcher("far_jump_on_set_bit", loops::jset),
+    of_patcher("far_jump_behind_barrier", loops::barrier_of_jump),
 ];
 
 /// Numbers of findings: a defect has one in each mode.
@@ -143,6 +161,10 @@ pub fn run(args: &DefectArgs) -> io::Result<bool> {
         if defect.dangerous && !named && args.expect != Expect::Right {
             let reason = "an unfixed kernel may go down, so --only has to name it";
             not_here(defect, reason, &mut tally);
+            continue;
+        }
+        if defect.of_patcher && args.expect == Expect::Shows {
+            not_here(defect, "stock does not have it", &mut tally);
             continue;
         }
         look_at(&mut switch, defect, &mut tally)?;
