@@ -149,7 +149,8 @@ pub(crate) fn accepted(view: &mut View) -> Option<Accepted> {
     let len = view.len();
     match Accepted::take(&mut view.program(len, 0)) {
         Ok(accepted) => accepted,
-        Err(_) => {
+        failed => {
+            STATS.count_failure(&failed);
             STATS.verify_skipped.add(1);
             None
         }
@@ -166,7 +167,10 @@ pub(crate) fn judge(view: &mut View, accepted: &Accepted) {
             STATS.verify_differences.add(1);
             dump::dump_fault(view, &fault);
         }
-        Err(Stop::Error(_)) => STATS.verify_skipped.add(1),
+        Err(Stop::Error(error)) => {
+            STATS.count_failure::<()>(&Err(error));
+            STATS.verify_skipped.add(1);
+        }
     }
 }
 

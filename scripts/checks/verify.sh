@@ -23,8 +23,10 @@ verify() {
 	! grep -m1 'WARNING: ' "$log" || die "the kernel warned; log: $log"
 	sessions=$((sessions + $(json_number "$name" verify_sessions)))
 }
+loads() { json_number verify-random verify_loads; }
 
 verify verify-identity identity --verify
 # The same programs every time: a failure must not come and go.
 verify verify-random random --verify --count "$COUNT" --seed "${SEED:-1}" --every 5000
-echo "$sessions sessions as with stock, $COUNT random programs among what was loaded"
+(($(loads) > 0)) || die "no load was judged as a whole; log: $(log_path verify-random)"
+echo "$sessions sessions as with stock, $COUNT random programs among what was loaded, $(loads) loads judged as a whole"

@@ -235,9 +235,7 @@ fn judge(ways: &[Ways], insns: &[Insn]) -> (Verdict, String) {
 }
 
 fn look(program: &Program) -> io::Result<Finding> {
-    let Some(_jit) = jit::on()? else {
-        return Finding::not_here("only a JIT takes programs with callbacks");
-    };
+    let jit = jit::on()?;
     let btf = Btf::load()?;
     let callback = program.insns.len();
     let mut insns = [&program.insns[..], &program.callback].concat();
@@ -251,6 +249,10 @@ fn look(program: &Program) -> io::Result<Finding> {
         ..Spec::new(BPF_PROG_TYPE_SOCKET_FILTER, program.name, insns)
     };
     let outcome = load(&spec)?;
+    if jit.is_none() {
+        // Refused at the very end: mode verify has judged it by then.
+        return Finding::not_here("only a JIT takes programs with callbacks");
+    }
     let (verdict, wrong) = match &outcome {
         Outcome::Loaded(Loaded { insns, .. }) => {
             if program.barrier && !insns.contains(&BARRIER) {

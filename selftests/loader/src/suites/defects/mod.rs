@@ -53,9 +53,9 @@ const fn of_patcher(name: &'static str, look: fn() -> io::Result<Finding>) -> De
     }
 }
 
-const DEFECTS: [Defect; 16] = [
+const DEFECTS: [Defect; 17] = [
     defect("backward_call", calls::look),
-    defect("backward_jump_behind_barrier", barrier::look),
+    defect("backward_jump_behind_barrier", barrier::leads_back),
     defect("far_may_goto", far_may_goto::look),
     defect("gotox_off", gotox::look),
     Defect {
@@ -65,6 +65,7 @@ const DEFECTS: [Defect; 16] = [
     defect("blinding_rollback", rollback::one_function),
     defect("blinding_rollback_of_functions", rollback::two_functions),
     defect("barrier_of_bpf_loop", loops::barrier_of_call),
+    defect("barrier_of_a_nop", barrier::becomes_nop),
     defect("gotox_to_slots", targets::to_slots),
     defect("gotox_to_prologue", targets::to_prologue),
     defect("gotox_to_nop", targets::to_nop),

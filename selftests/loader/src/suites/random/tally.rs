@@ -101,6 +101,7 @@ impl Tally {
             "differences": self.differences,
             "verify_sessions": grown.get("verify_sessions"),
             "verify_differences": grown.get("verify_differences"),
+            "verify_loads": grown.get("verify_loads"),
             "seconds": start.elapsed().as_secs_f64(),
         })
     }
