@@ -171,6 +171,16 @@ mod tests {
         Ok(())
     }
 
+    /// A subprog may lose its first insn.
+    #[test]
+    fn nop_that_is_called() -> Result {
+        let mut case = Case::new(&[call(1), exit(), ja(0), exit()])?.with_subprogs(&[0, 2, 4])?;
+        let accepted = accept(&mut case)?;
+        let mut case = case.edit(|log| remove(log, 2, 1))?;
+        assert_eq!(fault(&mut case, &accepted)?, "");
+        Ok(())
+    }
+
     /// A nop that an indirect jump leads to must not go.
     #[test]
     fn indirect_jump_to_a_nop() -> Result {

@@ -183,10 +183,12 @@ impl<'a> Judge<'a> {
                 continue;
             };
             let to = i64::from(at) + 1 + r.distance(insn);
-            // One that calls back is not there if it is never called.
-            let is_gone = |old: u32| !self.accepted.has(old, SEEN) && !self.places.stays(old);
             let is_right = match callee.and_then(|old| u32::try_from(old).ok()) {
-                Some(old) => is_gone(old) || i64::from(self.places.start(old)) == to,
+                Some(old) => match self.places.resolved(old) {
+                    // A callback that is never called.
+                    NONE => true,
+                    first => i64::from(self.places.start(first)) == to,
+                },
                 None => subprogs
                     .binary_search_by_key(&to, |s| s.start.into())
                     .is_ok(),
