@@ -246,7 +246,9 @@ pub(crate) unsafe extern "C" fn bpf_patcher_accept(
     let mut view = unsafe { View::new((*env).prog, env) };
     verify::accepted(&mut view)
         .and_then(|accepted| KBox::new(accepted, GFP_KERNEL_ACCOUNT).ok())
-        .map_or(core::ptr::null_mut(), |accepted| KBox::into_raw(accepted).cast())
+        .map_or(core::ptr::null_mut(), |accepted| {
+            KBox::into_raw(accepted).cast()
+        })
 }
 
 /// Judges the program of `env`, which all passes have rewritten.

@@ -189,7 +189,11 @@ mod tests {
             case.aux(1).set_indirect_target(is_target.into());
             let accepted = accept(&mut case)?;
             let mut case = case.edit(|log| remove(log, 1, 1))?;
-            let what = if is_target { "value of an insn array" } else { "" };
+            let what = if is_target {
+                "value of an insn array"
+            } else {
+                ""
+            };
             assert_eq!(fault(&mut case, &accepted)?, what);
         }
         Ok(())

@@ -95,7 +95,9 @@ pub(super) struct Ways {
 pub(super) fn ways(insn: &Insn, at: u32) -> Ways {
     let target = || {
         let distance = Refers::of(insn).map_or(0, |r| r.distance(insn));
-        u32::try_from(i64::from(at) + 1 + distance).ok().or(Some(NONE))
+        u32::try_from(i64::from(at) + 1 + distance)
+            .ok()
+            .or(Some(NONE))
     };
     match Flow::of(insn) {
         Flow::Exit | Flow::Indirect => Ways::default(),

@@ -38,12 +38,7 @@ pub(super) fn judge(
 }
 
 /// A subprog begins with what stands for the first of its insns that stay. One of which none stays is gone.
-fn subprogs(
-    judge: &Judge<'_>,
-    verified: &Verified<'_>,
-    linfo: &[LineInfo],
-    hidden: u32,
-) -> Judged {
+fn subprogs(judge: &Judge<'_>, verified: &Verified<'_>, linfo: &[LineInfo], hidden: u32) -> Judged {
     let (accepted, places) = (judge.accepted, judge.places);
     let (subprogs, end) = match verified.subprogs.split_last() {
         Some((end, subprogs)) => (subprogs, end.start),
