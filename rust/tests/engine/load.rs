@@ -171,6 +171,31 @@ mod tests {
         Ok(())
     }
 
+    /// A jump back may be dead, and go.
+    #[test]
+    fn dead_jump_back() -> Result {
+        let mut case = Case::new(&[ja(1), mov(1), jeq(1, -2), exit()])?;
+        case.aux(1).seen = 0;
+        let accepted = accept(&mut case)?;
+        case.insns[2] = ja(0);
+        let case = case.edit(|log| remove(log, 1, 1))?;
+        let case = case.edit(|log| remove(log, 0, 1))?;
+        let mut case = case.edit(|log| remove(log, 0, 1))?;
+        assert_eq!(fault(&mut case, &accepted)?, "");
+        Ok(())
+    }
+
+    /// Slots are put in front of the first insn that stays.
+    #[test]
+    fn slots_behind_a_nop() -> Result {
+        let mut case = Case::new(&[ja(0), mov(1), jeq(1, -2), exit()])?;
+        let accepted = accept(&mut case)?;
+        let case = case.edit(|log| remove(log, 0, 1))?;
+        let mut case = case.edit(|log| prepend_behind(log, 0, &[store(8)]))?;
+        assert_eq!(fault(&mut case, &accepted)?, "");
+        Ok(())
+    }
+
     /// A subprog may lose its first insn.
     #[test]
     fn nop_that_is_called() -> Result {

@@ -28,8 +28,6 @@ pub(super) const BARRIER_BEHIND: u8 = 4;
 pub(super) const INDIRECT: u8 = 8;
 /// Second half of a `ld_imm64`.
 pub(super) const SECOND: u8 = 16;
-/// First insn of a subprog.
-pub(super) const START: u8 = 32;
 
 /// What an insn does to the flow of control. Opcodes as numbers: nothing is shared with the engine.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -171,11 +169,6 @@ impl Accepted {
         });
         result?;
 
-        for &start in this.starts.iter() {
-            if let Some(note) = this.notes.get_mut(start as usize) {
-                *note |= START;
-            }
-        }
         for i in 0..this.insns.len() {
             let aux = &mut verified.aux.entries[i];
             aux.scc = i as u32 + 1;
@@ -209,9 +202,10 @@ impl Accepted {
         ways(&self.insns[i as usize], i)
     }
 
-    /// Returns the subprog of insn `i`.
-    pub(super) fn subprog_of(&self, i: u32) -> usize {
-        self.starts.partition_point(|&start| start <= i)
+    /// Returns the first insn of the subprog of insn `i`.
+    pub(super) fn start_of(&self, i: u32) -> u32 {
+        let behind = self.starts.partition_point(|&start| start <= i);
+        self.starts.get(behind.wrapping_sub(1)).copied().unwrap_or(i)
     }
 }
 

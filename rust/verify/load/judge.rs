@@ -13,8 +13,7 @@ use super::{
         BARRIER_BEHIND,
         NONE,
         SECOND,
-        SEEN,
-        START, //
+        SEEN, //
     },
     flow::{
         Exits,
@@ -87,7 +86,7 @@ impl<'a> Judge<'a> {
             let to = self.places.owner(way.to);
             let is_epilogue = to != NONE
                 && self.accepted.flow(to) == Flow::Exit
-                && self.accepted.subprog_of(to) == self.accepted.subprog_of(i);
+                && self.accepted.start_of(to) == self.accepted.start_of(i);
             if way.falls || !is_epilogue {
                 return self.fault(c"way of an exit", i);
             }
@@ -149,7 +148,7 @@ impl<'a> Judge<'a> {
     /// first that does, or the one behind what was put in front of a subprog.
     pub(super) fn lands(&mut self, i: u32, at: u32, from: u32) -> Judged {
         let first = self.places.start(i);
-        if !self.accepted.has(i, START) {
+        if !self.is_start(i) {
             return match at == first {
                 true => Ok(()),
                 false => self.fault(c"way into a patch", from),
@@ -157,7 +156,7 @@ impl<'a> Judge<'a> {
         }
         let insn = &self.insns[at as usize];
         let is_own = at == self.places.last(i) || insn_key(insn) == insn_key(self.old(i));
-        if is_slot(insn) && !is_own || i == 0 && at < self.prologue {
+        if is_slot(insn) && !is_own || at < self.prologue {
             return self.fault(c"way in front of a subprog", from);
         }
         let known = &mut self.landing[i as usize];
@@ -229,8 +228,8 @@ impl<'a> Judge<'a> {
     /// in front of a subprog may be in front of it.
     fn is_guarded(&mut self, i: u32, from: u32) -> Judged<bool> {
         let mut at = from;
-        if self.accepted.has(i, START) {
-            if i == 0 && at < self.prologue {
+        if self.is_start(i) {
+            if at < self.prologue {
                 self.walk.from(at, None, true)?;
                 return Ok(!self.walk.came_to(self.last_of(i)));
             }
@@ -239,6 +238,12 @@ impl<'a> Judge<'a> {
             }
         }
         Ok(is_barrier(&self.insns[at as usize]))
+    }
+
+    /// Is accepted insn `i` the first of its subprog that stays?
+    fn is_start(&self, i: u32) -> bool {
+        let start = self.accepted.start_of(i);
+        (start..i).all(|before| !self.places.stays(before))
     }
 
     /// Returns the last insn that stands for `i`, or for its second half.

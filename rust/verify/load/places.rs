@@ -89,10 +89,12 @@ impl Places {
         // What the verifier has reached goes only if it does nothing: a jump to what comes next anyway.
         let is_jump = matches!(accepted.flow(i), Flow::Jump | Flow::Branch);
         let ways = accepted.ways(i);
-        let is_back = ways.target.is_none_or(|target| target <= i);
+        let is_back = |target| target <= i && accepted.has(target, SEEN);
         let lead = |way: Option<u32>| way.map_or(NONE, |way| self.resolved(way));
         match (lead(ways.next), lead(ways.target)) {
-            _ if !is_jump || is_back => Err(Fault::new(c"live insn", i, NONE).into()),
+            _ if !is_jump || ways.target.is_some_and(is_back) => {
+                Err(Fault::new(c"live insn", i, NONE).into())
+            }
             (NONE, to) | (to, NONE) => Ok(to),
             (a, b) if a == b => Ok(a),
             _ => Err(Fault::new(c"live jump", i, NONE).into()),
