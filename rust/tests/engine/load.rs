@@ -171,6 +171,23 @@ mod tests {
         Ok(())
     }
 
+    /// The count of a may_goto is compared with 0, by a jump that may be relaxed.
+    #[test]
+    fn relaxed_may_goto() -> Result {
+        for (inverse, what) in [(true, ""), (false, "sides of a jump")] {
+            let mut case = Case::new(&[may_goto(1), mov(1), exit()])?;
+            let accepted = accept(&mut case)?;
+            let op = match inverse {
+                true => kernel::bindings::BPF_JNE,
+                false => kernel::bindings::BPF_JEQ,
+            };
+            let over = jump(kernel::bindings::BPF_JMP, op, 0, 1);
+            let mut case = case.edit(|log| replace(log, 0, &[mov(0), over, gotol(2), mov(1)]))?;
+            assert_eq!(fault(&mut case, &accepted)?, what);
+        }
+        Ok(())
+    }
+
     /// A jump back may be dead, and go.
     #[test]
     fn dead_jump_back() -> Result {

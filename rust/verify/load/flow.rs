@@ -79,16 +79,16 @@ impl Known {
         const MAY_GOTO: u8 = 14;
         // >, <=; >=, <; and signed.
         const PAIRS: [(u8, u8); 5] = [(EQ, NE), (2, 11), (3, 10), (6, 13), (7, 12)];
-        let op = insn.code >> 4;
-        match self.op {
-            // Its count, which is compared with 0.
-            MAY_GOTO => (op == EQ || op == MAY_GOTO).then_some(self.taken),
-            known if known == op => Some(self.taken),
-            known => PAIRS
-                .iter()
-                .any(|&pair| pair == (known, op) || pair == (op, known))
-                .then_some(!self.taken),
+        // A may_goto is taken if its count is 0.
+        let compared = |op| if op == MAY_GOTO { EQ } else { op };
+        let (known, op) = (compared(self.op), compared(insn.code >> 4));
+        if known == op {
+            return Some(self.taken);
         }
+        let are_opposite = PAIRS
+            .iter()
+            .any(|&pair| pair == (known, op) || pair == (op, known));
+        are_opposite.then_some(!self.taken)
     }
 }
 
