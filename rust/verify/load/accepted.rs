@@ -49,8 +49,7 @@ impl Flow {
     pub(super) fn of(insn: &Insn) -> Self {
         match insn.code {
             0x95 => Self::Exit,
-            // A static branch, of the series that has them, may be off.
-            0x05 | 0x06 if insn.src_reg() != 0 => Self::Branch,
+            _ if is_static_branch(insn) => Self::Branch,
             0x05 | 0x06 => Self::Jump,
             0x0d => Self::Indirect,
             0x18 => Self::Wide,
@@ -61,6 +60,11 @@ impl Flow {
             _ => Self::Other,
         }
     }
+}
+
+/// Is it a static branch, of the series that has them? It may be off.
+pub(super) fn is_static_branch(insn: &Insn) -> bool {
+    matches!(insn.code, 0x05 | 0x06) && insn.src_reg() != 0
 }
 
 pub(super) fn is_barrier(insn: &Insn) -> bool {

@@ -4,6 +4,7 @@
 
 use super::{
     accepted::{
+        is_static_branch,
         is_tail_call,
         INDIRECT,
         NONE,
@@ -128,6 +129,10 @@ fn value(judge: &mut Judge<'_>, old: u32, now: u32, is_target: &dyn Fn(u32) -> b
     }
     if judge.places.owner(now) != old {
         return fault(c"value of an insn array");
+    }
+    // It is where a branch is that is switched, and no way.
+    if is_static_branch(&judge.accepted.insns[old as usize]) {
+        return Ok(());
     }
     judge.lands(old, now, old)?;
     match is_live && !is_target(now) {
