@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use libbpf_sys::{
     bpf_map_delete_elem, bpf_map_freeze, bpf_map_lookup_elem, bpf_map_update_elem, BPF_MAP_CREATE,
-    BPF_MAP_TYPE_PROG_ARRAY,
+    BPF_MAP_TYPE_ARRAY, BPF_MAP_TYPE_PROG_ARRAY,
 };
 
 use super::sys::{bpf, owned};
@@ -122,6 +122,46 @@ pub fn insn_positions(map: BorrowedFd<'_>, entries: u32) -> io::Result<Vec<Optio
         answer(err).map(|()| (value[1] != INSN_DELETED).then_some(value[1]))
     };
     (0..entries).map(position).collect()
+}
+
+/// Bytes of the value of a map of one.
+pub const VALUE: usize = 64;
+
+/// Creates a map of one value of [`VALUE`] bytes.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn create_value() -> io::Result<OwnedFd> {
+    create_map(BPF_MAP_TYPE_ARRAY, 4, VALUE as u32, 1)
+}
+
+/// Sets the value of a map of one.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn set_value(map: BorrowedFd<'_>, value: [u8; VALUE]) -> io::Result<()> {
+    // SAFETY: `create_value` gives maps keys of four bytes and values of this size.
+    unsafe { update(map, 0, value) }
+}
+
+/// The value of a map of one.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn value(map: BorrowedFd<'_>) -> io::Result<[u8; VALUE]> {
+    let mut value = [0u8; VALUE];
+    // SAFETY: `create_value` gives maps keys of four bytes and values of this size.
+    let err = unsafe {
+        bpf_map_lookup_elem(
+            map.as_raw_fd(),
+            (&raw const 0u32).cast(),
+            (&raw mut value).cast(),
+        )
+    };
+    answer(err).map(|()| value)
 }
 
 /// Puts a program into a map of programs.

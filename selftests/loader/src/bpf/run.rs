@@ -56,7 +56,40 @@ pub fn test_run_on(prog: BorrowedFd<'_>, packet: &[u8], context: &[u8]) -> io::R
     run(prog, packet, context, 1).map(|(value, _)| value)
 }
 
+/// What a run of a program leaves behind.
+pub struct Ran {
+    pub value: u32,
+    pub packet: Vec<u8>,
+    pub context: Vec<u8>,
+}
+
+/// The same as [`test_run_on`], and what the packet and the context are afterwards.
+///
+/// # Errors
+///
+/// What the kernel says.
+pub fn test_run_out(prog: BorrowedFd<'_>, packet: &[u8], context: &[u8]) -> io::Result<Ran> {
+    let mut ran = Ran {
+        value: 0,
+        packet: vec![0; packet.len()],
+        context: vec![0; context.len()],
+    };
+    let out = Some((&mut ran.packet[..], &mut ran.context[..]));
+    ran.value = run_to(prog, packet, context, 1, out)?.0;
+    Ok(ran)
+}
+
 fn run(prog: BorrowedFd<'_>, packet: &[u8], context: &[u8], repeat: u32) -> io::Result<(u32, u32)> {
+    run_to(prog, packet, context, repeat, None)
+}
+
+fn run_to(
+    prog: BorrowedFd<'_>,
+    packet: &[u8],
+    context: &[u8],
+    repeat: u32,
+    out: Option<(&mut [u8], &mut [u8])>,
+) -> io::Result<(u32, u32)> {
     let mut attr = TestRunAttr {
         prog_fd: prog.as_raw_fd() as u32,
         data_size_in: packet.len() as u32,
@@ -66,8 +99,14 @@ fn run(prog: BorrowedFd<'_>, packet: &[u8], context: &[u8], repeat: u32) -> io::
         ctx_in: address(context),
         ..Default::default()
     };
+    if let Some((packet, context)) = out {
+        attr.data_size_out = packet.len() as u32;
+        attr.data_out = packet.as_mut_ptr() as u64;
+        attr.ctx_size_out = context.len() as u32;
+        attr.ctx_out = context.as_mut_ptr() as u64;
+    }
     // SAFETY: `attr` is the head of the attributes for BPF_PROG_TEST_RUN; its pointers are to `packet` and
-    // `context`, of the stated sizes, which the kernel reads.
+    // `context`, of the stated sizes, which the kernel reads, and to what is in `out`, which it writes.
     unsafe { bpf(BPF_PROG_TEST_RUN, &mut attr) }?;
     Ok((attr.retval, attr.duration))
 }

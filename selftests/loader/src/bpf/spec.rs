@@ -24,7 +24,7 @@ pub struct Spec {
     pub line_info: Records,
     /// Load without capabilities.
     pub unprivileged: bool,
-    /// Load with CAP_BPF alone.
+    /// Load with CAP_BPF and CAP_NET_ADMIN alone.
     pub cap_bpf: bool,
     /// What `net.core.bpf_jit_harden` is to be during the load; None as the kernel has it.
     pub harden: Option<u8>,

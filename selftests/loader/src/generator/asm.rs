@@ -22,6 +22,8 @@ pub struct Code {
     segments: Vec<Vec<(Insn, Target)>>,
     /// Segment and index in it.
     labels: Vec<Option<(usize, usize)>>,
+    /// Labels that insn arrays lead to.
+    tables: Vec<Vec<Label>>,
     len: usize,
 }
 
@@ -30,6 +32,7 @@ impl Code {
         Self {
             segments: vec![Vec::new()],
             labels: Vec::new(),
+            tables: Vec::new(),
             len: 0,
         }
     }
@@ -76,6 +79,11 @@ impl Code {
         self.labels[label.0] = Some((self.segments.len() - 1, at));
     }
 
+    /// An insn array that leads to these labels.
+    pub fn table(&mut self, labels: Vec<Label>) {
+        self.tables.push(labels);
+    }
+
     /// What comes now need not stand behind what came before.
     pub fn new_segment(&mut self) {
         self.segments.push(Vec::new());
@@ -107,6 +115,8 @@ pub struct Linked {
     pub insns: Vec<Insn>,
     /// Where each function starts, in the order given.
     pub starts: Vec<usize>,
+    /// What insn arrays lead to, those of the first function first.
+    pub tables: Vec<Vec<u32>>,
 }
 
 /// Puts functions one behind the other.
@@ -134,16 +144,19 @@ pub fn link(functions: &[(usize, &Code, Vec<usize>)]) -> Result<Linked, TooFar> 
     }
 
     let mut insns = Vec::with_capacity(at);
+    let mut tables = Vec::new();
     for ((_, code, order), of_segments) in functions.iter().zip(&segment_starts) {
+        let place = |label: &Label| {
+            let (segment, at) = code.labels[label.0].expect("labels that are used get placed");
+            of_segments[segment] + at
+        };
+        let table = |labels: &Vec<Label>| labels.iter().map(|label| place(label) as u32).collect();
+        tables.extend(code.tables.iter().map(table));
         for &segment in order {
             for &(insn, target) in &code.segments[segment] {
                 let to = match target {
                     Target::None => None,
-                    Target::Label(label) => {
-                        let (segment, at) =
-                            code.labels[label.0].expect("labels that are used get placed");
-                        Some(of_segments[segment] + at)
-                    }
+                    Target::Label(label) => Some(place(&label)),
                     Target::Function(number) => {
                         Some(by_number[number].expect("what is referred to is linked"))
                     }
@@ -155,7 +168,11 @@ pub fn link(functions: &[(usize, &Code, Vec<usize>)]) -> Result<Linked, TooFar> 
             }
         }
     }
-    Ok(Linked { insns, starts })
+    Ok(Linked {
+        insns,
+        starts,
+        tables,
+    })
 }
 
 /// `insn` with its target `off` instructions behind the next one.

@@ -3,19 +3,24 @@
 //! Runs a program as it was written, before the verifier has seen it. What the kernel makes of the
 //! program has to return the same.
 //!
-//! It knows what generated programs consist of: arithmetic, jumps, calls of subprograms, the stack, the
-//! context and the packet. It shares nothing with the kernel's interpreter, and refuses what it does not
+//! It knows what generated programs consist of: arithmetic, jumps, calls of subprograms, callbacks of
+//! bpf_loop, tail calls, the stack, the context, the packet and values of maps. Insns name maps by their
+//! numbers (see [`Input`]). It shares nothing with the kernel's interpreter, and refuses what it does not
 //! know.
 
 mod arithmetic;
 mod condition;
 mod memory;
 
-use libbpf_sys::BPF_FUNC_jiffies64;
+use libbpf_sys::{
+    BPF_FUNC_get_prandom_u32, BPF_FUNC_jiffies64, BPF_FUNC_loop, BPF_FUNC_map_lookup_elem,
+    BPF_FUNC_tail_call,
+};
 
 use crate::bpf::insn::{
-    Cond, Insn, Width, ALU, ALU64, CALL_CODE, EXIT_CODE, GOTOL, JA, JMP, JMP32, LDX, LD_IMM64,
-    MAY_GOTO, MEM, MEMSX, PSEUDO_CALL, ST, STX, X,
+    Cond, Insn, Width, ALU, ALU64, CALL_CODE, EXIT_CODE, GOTOL, GOTOX, JA, JMP, JMP32, LDX,
+    LD_IMM64, MAY_GOTO, MEM, MEMSX, PSEUDO_CALL, PSEUDO_FUNC, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, ST,
+    STX, X,
 };
 pub use condition::holds;
 use memory::Memory;
@@ -51,6 +56,38 @@ struct Frame {
     back: usize,
     saved: [u64; 4],
     budget: u32,
+    /// Of a callback of bpf_loop.
+    rounds: Option<Rounds>,
+}
+
+/// What is left of a bpf_loop.
+struct Rounds {
+    callback: usize,
+    context: u64,
+    index: u64,
+    count: u64,
+}
+
+/// What a program leaves behind.
+#[derive(Clone, Debug)]
+pub struct Output {
+    pub result: u64,
+    pub context: Context,
+    pub packet: Vec<u8>,
+    pub values: Vec<u8>,
+}
+
+/// What happened in a program, at an insn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A jump that depends on something was taken, or was not. Static branches are among them.
+    Jump(bool),
+    /// A tail call found a program, or did not.
+    TailCall(bool),
+    /// An indirect jump.
+    Gotox,
+    /// A round of a bpf_loop.
+    Round,
 }
 
 /// Runs a program, and returns what it returns. `seen` gets each jump that depends on something, static
@@ -65,7 +102,42 @@ pub fn run(
     decide: Decide,
     mut seen: impl FnMut(usize, bool),
 ) -> Result<u64, Fault> {
+    let event = &mut |at, event| {
+        if let Event::Jump(taken) = event {
+            seen(at, taken);
+        }
+    };
+    run_all(insns, input, decide, event).map(|output| output.result)
+}
+
+/// Runs a program, and returns all that it leaves behind.
+///
+/// # Errors
+///
+/// See [`Fault`].
+pub fn run_all(
+    insns: &[Insn],
+    input: &Input,
+    decide: Decide,
+    seen: &mut dyn FnMut(usize, Event),
+) -> Result<Output, Fault> {
     let mut memory = Memory::new(input, FRAMES);
+    let result = execute(insns, input, &mut memory, decide, seen)?;
+    Ok(Output {
+        result,
+        context: memory.context,
+        packet: memory.packet,
+        values: memory.values,
+    })
+}
+
+fn execute(
+    insns: &[Insn],
+    input: &Input,
+    memory: &mut Memory<'_>,
+    decide: Decide,
+    seen: &mut dyn FnMut(usize, Event),
+) -> Result<u64, Fault> {
     let mut regs = [0u64; 11];
     let mut frames: Vec<Frame> = Vec::new();
     let mut budget = BUDGET;
@@ -86,17 +158,26 @@ pub fn run(
         };
         // How far from the next insn it goes on.
         let mut skip = 0i64;
+        // A function that is entered, its frame's rounds if it is a callback, and one that is left.
+        let (mut enters, mut leaves) = (None, false);
         match insn.code {
-            LD_IMM64 if src == 0 => {
-                let high = insns.get(at + 1).ok_or(unknown)?;
-                regs[dst] = u64::from(insn.imm as u32) | u64::from(high.imm as u32) << 32;
+            LD_IMM64 => {
+                let high = insns.get(at + 1).ok_or(unknown)?.imm;
+                regs[dst] = match insn.src() {
+                    0 => u64::from(insn.imm as u32) | u64::from(high as u32) << 32,
+                    PSEUDO_MAP_VALUE => Memory::value(insn.imm, high),
+                    // The helpers here are told apart by what they do, not by their maps.
+                    PSEUDO_MAP_FD => LOST,
+                    PSEUDO_FUNC => Memory::code((at as i64 + 1 + i64::from(insn.imm)) as usize),
+                    _ => return Err(unknown),
+                };
                 skip = 1;
             }
             JA | GOTOL => {
                 let on = input.switched.contains(&at);
                 let taken = !insn.is_static_branch() || insn.begins_as_nop() == on;
                 if insn.is_static_branch() {
-                    seen(at, taken);
+                    seen(at, Event::Jump(taken));
                 }
                 if taken && insn.code == JA {
                     skip = i64::from(insn.off);
@@ -104,9 +185,14 @@ pub fn run(
                     skip = i64::from(insn.imm);
                 }
             }
+            GOTOX => {
+                seen(at, Event::Gotox);
+                at = Memory::insn_at(regs[dst]).ok_or(unknown)?;
+                continue;
+            }
             MAY_GOTO => {
                 let taken = budget == 0;
-                seen(at, taken);
+                seen(at, Event::Jump(taken));
                 if taken {
                     skip = i64::from(insn.off);
                 } else {
@@ -114,32 +200,46 @@ pub fn run(
                 }
             }
             CALL_CODE if src == usize::from(PSEUDO_CALL) => {
-                if frames.len() + 1 == FRAMES {
-                    return Err(Fault::TooDeep);
+                let to = at as i64 + 1 + i64::from(insn.imm);
+                enters = Some((to, None));
+            }
+            CALL_CODE if src == 0 => match insn.imm as u32 {
+                // What these return is not known.
+                BPF_FUNC_jiffies64 | BPF_FUNC_get_prandom_u32 => regs[..6].fill(LOST),
+                BPF_FUNC_map_lookup_elem => {
+                    let key = memory.load(regs[2], 4).ok_or(Fault::Access(at))?;
+                    let found = key == 0;
+                    regs[..6].fill(LOST);
+                    regs[0] = if found { Memory::value(0, 0) } else { 0 };
                 }
-                frames.push(Frame {
-                    back: at + 1,
-                    saved: [regs[6], regs[7], regs[8], regs[9]],
-                    budget,
-                });
-                budget = BUDGET;
-                regs[10] = memory.top(frames.len());
-                skip = i64::from(insn.imm);
-            }
-            // What it returns is not known.
-            CALL_CODE if src == 0 && insn.imm == BPF_FUNC_jiffies64 as i32 => {
-                regs[..6].fill(LOST);
-            }
-            EXIT_CODE => {
-                let Some(frame) = frames.pop() else {
-                    return Ok(regs[0]);
-                };
-                regs[6..10].copy_from_slice(&frame.saved);
-                budget = frame.budget;
-                regs[10] = memory.top(frames.len());
-                at = frame.back;
-                continue;
-            }
+                BPF_FUNC_tail_call => {
+                    let key = regs[3] as u32 as usize;
+                    let tail = input.tails.get(key).and_then(Option::as_ref);
+                    seen(at, Event::TailCall(tail.is_some()));
+                    regs[..6].fill(LOST);
+                    if let Some(tail) = tail {
+                        regs[0] = execute(tail, input, memory, decide, &mut |_, _| {})?;
+                        leaves = true;
+                    }
+                }
+                BPF_FUNC_loop => {
+                    let callback = Memory::insn_at(regs[2]).ok_or(unknown)?;
+                    let rounds = Rounds {
+                        callback,
+                        context: regs[3],
+                        index: 0,
+                        count: u64::from(regs[1] as u32),
+                    };
+                    regs[..6].fill(LOST);
+                    if rounds.count == 0 {
+                        regs[0] = 0;
+                    } else {
+                        enters = Some((callback as i64, Some(rounds)));
+                    }
+                }
+                _ => return Err(unknown),
+            },
+            EXIT_CODE => leaves = true,
             code => match code & 7 {
                 class @ (ALU | ALU64) => {
                     let width = if class == ALU { Width::W32 } else { Width::W64 };
@@ -154,7 +254,7 @@ pub fn run(
                     };
                     let cond = Cond::of(code).ok_or(unknown)?;
                     let taken = decide(cond, width, regs[dst], operand);
-                    seen(at, taken);
+                    seen(at, Event::Jump(taken));
                     if taken {
                         skip = i64::from(insn.off);
                     }
@@ -181,6 +281,47 @@ pub fn run(
                 }
                 _ => return Err(unknown),
             },
+        }
+        let mut back = at + 1;
+        if leaves {
+            let Some(frame) = frames.pop() else {
+                return Ok(regs[0]);
+            };
+            regs[6..10].copy_from_slice(&frame.saved);
+            budget = frame.budget;
+            regs[10] = memory.top(frames.len());
+            at = frame.back;
+            let Some(mut rounds) = frame.rounds else {
+                continue;
+            };
+            rounds.index += 1;
+            let ends = regs[0] != 0 || rounds.index == rounds.count;
+            regs[1..6].fill(LOST);
+            if ends {
+                regs[0] = rounds.index;
+                continue;
+            }
+            back = frame.back;
+            enters = Some((rounds.callback as i64, Some(rounds)));
+        }
+        if let Some((to, rounds)) = enters {
+            if frames.len() + 1 == FRAMES {
+                return Err(Fault::TooDeep);
+            }
+            if let Some(rounds) = &rounds {
+                seen(back - 1, Event::Round);
+                (regs[1], regs[2]) = (rounds.index, rounds.context);
+            }
+            frames.push(Frame {
+                back,
+                saved: [regs[6], regs[7], regs[8], regs[9]],
+                budget,
+                rounds,
+            });
+            budget = BUDGET;
+            regs[10] = memory.top(frames.len());
+            at = usize::try_from(to).map_err(|_| Fault::Outside(to))?;
+            continue;
         }
         let next = at as i64 + 1 + skip;
         at = usize::try_from(next).map_err(|_| Fault::Outside(next))?;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loading as an ordinary user does, without capabilities, or with CAP_BPF alone: the verifier guards
+//! Loading as an ordinary user does, without capabilities, or with CAP_BPF but without
+//! CAP_PERFMON: the verifier guards
 //! against speculation.
 
 use std::io;
@@ -19,7 +20,8 @@ pub fn allow() -> io::Result<Setting> {
     Setting::set("kernel/unprivileged_bpf_disabled", "0")
 }
 
-/// `CAP_BPF`, and the version of the structures of capset(2) with two words for a set.
+/// `CAP_NET_ADMIN`, `CAP_BPF`, and the version of the structures of capset(2) with two words for a set.
+const CAP_NET_ADMIN: usize = 12;
 const CAP_BPF: usize = 39;
 const CAPABILITY_VERSION: u32 = 0x2008_0522;
 
@@ -53,8 +55,8 @@ impl Dropped {
         set_effective(NOBODY).map(|()| Self(()))
     }
 
-    /// The same, but for CAP_BPF: long programs, functions and callbacks are allowed, and CAP_PERFMON is
-    /// missing.
+    /// The same, but for CAP_BPF and CAP_NET_ADMIN: long programs, functions and callbacks are allowed, and
+    /// CAP_PERFMON is missing.
     ///
     /// # Errors
     ///
@@ -62,6 +64,7 @@ impl Dropped {
     pub fn to_cap_bpf() -> io::Result<Self> {
         let dropped = Self::drop_all()?;
         raise(CAP_BPF)?;
+        raise(CAP_NET_ADMIN)?;
         Ok(dropped)
     }
 }
