@@ -43,6 +43,8 @@ pub enum Command {
     Random(RandomArgs),
     /// Programs of long jumps, which are run; fails if one returns something else than it should
     FarJumps(FarJumpArgs),
+    /// Programs that combine all that is rewritten, which are run; fails if one does something else than it should
+    Combined(CombinedArgs),
     /// What happens when something goes wrong: allocations that fail, loads that are killed
     Trust(TrustArgs),
     /// Static branches, of a kernel with their series: switched while all CPUs run them, and what they cost
@@ -284,6 +286,37 @@ pub enum FarPlant {
     Interpreter,
     /// What is loaded has a jump that leads one insn further
     Program,
+}
+
+#[derive(clap::Args)]
+pub struct CombinedArgs {
+    /// Number of programs
+    #[arg(long, default_value_t = 1_000)]
+    pub count: u64,
+    /// Where the programs come from: the same seed gives the same programs [default: the clock]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Number of the first of them
+    #[arg(long, default_value_t = 0)]
+    pub first: u64,
+    /// One program of so many is longer than 16 bits reach, which takes some seconds in an emulated machine
+    #[arg(long, default_value_t = 50)]
+    pub long: usize,
+    /// Programs between two lines of progress
+    #[arg(long, default_value_t = 1_000)]
+    pub every: u64,
+    /// Load this program of the seed alone, and print it
+    #[arg(long)]
+    pub only: Option<u64>,
+    /// Inputs that each program is run on
+    #[arg(long, default_value_t = 4)]
+    pub runs: usize,
+    /// Modes to load in
+    #[arg(long, value_delimiter = ',', default_value = "patcher,verify")]
+    pub modes: Vec<ModeName>,
+    /// Have the interpreter take jset for its opposite: the command must then fail
+    #[arg(long)]
+    pub plant: bool,
 }
 
 #[derive(clap::Args)]

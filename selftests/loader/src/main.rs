@@ -22,8 +22,8 @@ use args::{Args, Command};
 use clap::Parser;
 use kernel::init;
 use suites::{
-    defects, dump, families, far_jumps, identity, ladder, limits, programs, random, reload,
-    static_branch, trust,
+    combined, defects, dump, families, far_jumps, identity, ladder, limits, programs, random,
+    reload, static_branch, trust,
 };
 
 /// Everything was as expected.
@@ -67,6 +67,7 @@ fn run() -> u8 {
         Command::Victim(args) => limits::victim(&args),
         Command::Random(args) => random::run(&args),
         Command::FarJumps(args) => far_jumps::run(&args),
+        Command::Combined(args) => combined::run(&args),
         Command::Reload(args) => reload::run(&args),
         Command::Trust(args) => trust::run(&args),
         Command::StaticBranch(args) => static_branch::run(&args),

@@ -152,12 +152,12 @@ pub fn set_value(map: BorrowedFd<'_>, value: [u8; VALUE]) -> io::Result<()> {
 ///
 /// What the kernel says.
 pub fn value(map: BorrowedFd<'_>) -> io::Result<[u8; VALUE]> {
-    let mut value = [0u8; VALUE];
+    let (key, mut value) = (0u32, [0u8; VALUE]);
     // SAFETY: `create_value` gives maps keys of four bytes and values of this size.
     let err = unsafe {
         bpf_map_lookup_elem(
             map.as_raw_fd(),
-            (&raw const 0u32).cast(),
+            (&raw const key).cast(),
             (&raw mut value).cast(),
         )
     };

@@ -235,6 +235,23 @@ mod tests {
     }
 
     #[test]
+    fn insn_arrays() {
+        let mut first = Code::new();
+        first.emit(&[mov(0, 0), exit()]);
+        let mut second = Code::new();
+        let (one, two) = (second.label(), second.label());
+        second.emit(&[mov(0, 0)]);
+        second.place(one);
+        second.emit(&[exit()]);
+        second.new_segment();
+        second.place(two);
+        second.emit(&[exit()]);
+        second.table(vec![two, one]);
+        let linked = link(&[(0, &first, vec![0]), (1, &second, vec![0, 1])]).unwrap();
+        assert_eq!(linked.tables, [[4, 3]]);
+    }
+
+    #[test]
     fn far_jumps() {
         let mut code = Code::new();
         let end = code.label();

@@ -5,6 +5,7 @@
 
 pub mod asm;
 mod body;
+pub mod combined;
 pub mod far;
 mod fields;
 mod flow;

@@ -166,7 +166,8 @@ impl<'a> Memory<'a> {
                 let off = within(TABLES)?;
                 let table = self.tables.get(off >> TABLE_BITS)?;
                 let at = off & ((1 << TABLE_BITS) - 1);
-                return (at % 8 == 0)
+                return at
+                    .is_multiple_of(8)
                     .then(|| table.get(at / 8))?
                     .map(|&at| Self::code(at as usize));
             }
@@ -180,7 +181,11 @@ impl<'a> Memory<'a> {
         let value = value.to_le_bytes();
         let within = |base: u64| usize::try_from(to.wrapping_sub(base)).ok();
         let known = |bytes: &mut [Option<u8>], off: usize| {
-            for (to, from) in bytes.get_mut(off..off.checked_add(size)?)?.iter_mut().zip(value) {
+            for (to, from) in bytes
+                .get_mut(off..off.checked_add(size)?)?
+                .iter_mut()
+                .zip(value)
+            {
                 *to = Some(from);
             }
             Some(())

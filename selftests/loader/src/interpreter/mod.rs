@@ -26,6 +26,13 @@ pub use condition::holds;
 use memory::Memory;
 pub use memory::{Context, Input};
 
+/// Helpers that programs call.
+const JIFFIES: u32 = BPF_FUNC_jiffies64;
+const RANDOM: u32 = BPF_FUNC_get_prandom_u32;
+const LOOKUP: u32 = BPF_FUNC_map_lookup_elem;
+const TAIL_CALL: u32 = BPF_FUNC_tail_call;
+const LOOP: u32 = BPF_FUNC_loop;
+
 /// Frames a program may have.
 const FRAMES: usize = 8;
 /// Times that a may_goto falls through in one call of a function.
@@ -36,7 +43,7 @@ const LOST: u64 = 0x1057_1057_1057_1057;
 const STEPS: u64 = 10_000_000;
 
 /// Why a program cannot be run.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Not a program that this interpreter knows, at this insn.
     Unknown(usize),
@@ -205,14 +212,14 @@ fn execute(
             }
             CALL_CODE if src == 0 => match insn.imm as u32 {
                 // What these return is not known.
-                BPF_FUNC_jiffies64 | BPF_FUNC_get_prandom_u32 => regs[..6].fill(LOST),
-                BPF_FUNC_map_lookup_elem => {
+                JIFFIES | RANDOM => regs[..6].fill(LOST),
+                LOOKUP => {
                     let key = memory.load(regs[2], 4).ok_or(Fault::Access(at))?;
                     let found = key == 0;
                     regs[..6].fill(LOST);
                     regs[0] = if found { Memory::value(0, 0) } else { 0 };
                 }
-                BPF_FUNC_tail_call => {
+                TAIL_CALL => {
                     let key = regs[3] as u32 as usize;
                     let tail = input.tails.get(key).and_then(Option::as_ref);
                     seen(at, Event::TailCall(tail.is_some()));
@@ -222,7 +229,7 @@ fn execute(
                         leaves = true;
                     }
                 }
-                BPF_FUNC_loop => {
+                LOOP => {
                     let callback = Memory::insn_at(regs[2]).ok_or(unknown)?;
                     let rounds = Rounds {
                         callback,
@@ -335,8 +342,9 @@ mod tests {
     use crate::bpf::insn::Size::{B, DW, H, W};
     use crate::bpf::insn::Width::{W32, W64};
     use crate::bpf::insn::{
-        alu_imm, alu_reg, branch, branch_reg, call, call_rel, exit, gotol, ja, jmp, ld_imm64, ldsx,
-        ldx, may_goto, mov, mov_reg, st, static_branch, stx, Op,
+        alu_imm, alu_reg, branch, branch_reg, call, call_rel, exit, gotol, gotox, ja, jmp, ld_func,
+        ld_imm64, ld_map_fd, ld_map_value, ldsx, ldx, may_goto, mov, mov_reg, st, static_branch,
+        stx, Op,
     };
     use crate::bpf::skb::{DATA, DATA_END, LEN, MARK};
 
@@ -486,9 +494,141 @@ mod tests {
         assert_eq!(of(&[mov(3, 3), jiffies, mov_reg(0, 3), exit()]), Ok(LOST));
     }
 
+    /// A loop of so many rounds, whose callback adds 10 and the round to a number, and returns `result`.
+    fn bpf_loop(rounds: i32, result: i32) -> Vec<Insn> {
+        let [low, high] = ld_func(2, 9);
+        vec![
+            st(DW, 10, -8, 0),
+            mov(1, rounds),
+            low,
+            high,
+            mov_reg(3, 10),
+            alu_imm(W64, Op::Add, 3, -8),
+            mov(4, 0),
+            call(BPF_FUNC_loop),
+            ldx(DW, 1, 10, -8),
+            alu_imm(W64, Op::Lsh, 0, 32),
+            alu_reg(W64, Op::Or, 0, 1),
+            exit(),
+            ldx(DW, 3, 2, 0),
+            alu_imm(W64, Op::Add, 3, 10),
+            alu_reg(W64, Op::Add, 3, 1),
+            stx(DW, 2, 0, 3),
+            mov(0, result),
+            exit(),
+        ]
+    }
+
+    #[test]
+    fn callbacks_run_until_they_say_so() {
+        assert_eq!(of(&bpf_loop(0, 0)), Ok(0));
+        assert_eq!(of(&bpf_loop(3, 0)), Ok(3 << 32 | 33));
+        assert_eq!(of(&bpf_loop(3, 1)), Ok(1 << 32 | 10));
+    }
+
+    #[test]
+    fn indirect_jumps_lead_where_the_array_says() {
+        let [low, high] = ld_map_value(1, 1, 8);
+        let insns = [
+            low,
+            high,
+            ldx(DW, 1, 1, 0),
+            gotox(1),
+            mov(0, 1),
+            exit(),
+            mov(0, 2),
+            exit(),
+        ];
+        let at = |second| {
+            let tables = vec![vec![4, second]];
+            on(
+                &insns,
+                &Input {
+                    tables,
+                    ..Input::default()
+                },
+            )
+        };
+        assert_eq!((at(4), at(6)), (Ok(1), Ok(2)));
+        assert_eq!(of(&insns), Err(Fault::Access(2)));
+        assert_eq!(of(&[gotox(1)]), Err(Fault::Unknown(0)));
+    }
+
+    #[test]
+    fn tail_calls_end_a_function() {
+        let insns = |key| {
+            [
+                call_rel(1),
+                exit(),
+                mov(3, key),
+                call(BPF_FUNC_tail_call),
+                mov(0, 5),
+                exit(),
+            ]
+        };
+        let input = Input {
+            tails: vec![None, Some(vec![mov(0, 7), exit()])],
+            ..Input::default()
+        };
+        let with = |key| on(&insns(key), &input);
+        assert_eq!((with(0), with(1), with(2)), (Ok(5), Ok(7), Ok(5)));
+    }
+
+    #[test]
+    fn what_a_program_leaves_behind() {
+        let [low, high] = ld_map_value(2, 0, 4);
+        let insns = [
+            st(W, 1, MARK, 3),
+            low,
+            high,
+            st(H, 2, 0, 4),
+            ldx(W, 2, 1, DATA),
+            st(B, 2, 1, 5),
+            mov(0, 6),
+            exit(),
+        ];
+        let input = Input {
+            context: Context::skb(&[(MARK, 0)]),
+            packet: vec![0; 2],
+            values: vec![0; 6],
+            ..Input::default()
+        };
+        let output = run_all(&insns, &input, holds, &mut |_, _| {}).unwrap();
+        assert_eq!((output.result, output.context.word(MARK)), (6, Some(3)));
+        assert_eq!(
+            (output.packet, output.values),
+            (vec![0, 5], vec![0, 0, 0, 0, 4, 0])
+        );
+    }
+
+    #[test]
+    fn a_map_of_one_has_a_value_under_0() {
+        let insns = |key| {
+            let [low, high] = ld_map_fd(1, 0);
+            let mut insns = vec![
+                st(W, 10, -4, key),
+                mov_reg(2, 10),
+                alu_imm(W64, Op::Add, 2, -4),
+            ];
+            insns.extend([low, high, call(BPF_FUNC_map_lookup_elem)]);
+            insns.extend([
+                branch(W64, Cond::Eq, 0, 0).with_off(1),
+                ldx(B, 0, 0, 1),
+                exit(),
+            ]);
+            insns
+        };
+        let input = Input {
+            values: vec![3, 4],
+            ..Input::default()
+        };
+        assert_eq!(on(&insns(0), &input), Ok(4));
+        assert_eq!(on(&insns(1), &input), Ok(0));
+    }
+
     #[test]
     fn refuses_what_it_does_not_know() {
-        assert_eq!(of(&[call(1)]), Err(Fault::Unknown(0)));
+        assert_eq!(of(&[call(2)]), Err(Fault::Unknown(0)));
         assert_eq!(of(&[ja(5)]), Err(Fault::Outside(6)));
         assert_eq!(of(&[ja(-5)]), Err(Fault::Outside(-4)));
         assert_eq!(of(&[Insn::new(0x2f, 11, 0, 0, 0)]), Err(Fault::Unknown(0)));

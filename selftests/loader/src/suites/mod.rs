@@ -2,6 +2,7 @@
 
 //! The commands, a module each, and [`measure`], which most of them load programs by.
 
+pub mod combined;
 pub mod defects;
 pub mod dump;
 pub mod families;

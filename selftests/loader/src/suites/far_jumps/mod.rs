@@ -29,6 +29,7 @@ use crate::kernel::sysctl::Setting;
 use crate::out;
 use crate::suites::clock;
 use coverage::Coverage;
+pub use tally::processed;
 use tally::{Fate, Tally};
 
 /// The settings of the command, of the kernel and its own.

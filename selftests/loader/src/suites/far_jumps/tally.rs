@@ -196,7 +196,7 @@ impl Tally {
 }
 
 /// Insns that the verifier went through, as it says.
-fn processed(said: &str) -> u64 {
+pub fn processed(said: &str) -> u64 {
     let mut words = said
         .split_ascii_whitespace()
         .skip_while(|&word| word != "processed");
