@@ -4,11 +4,13 @@
 # far-jumps.sh [WHERE...]: loads random programs of long jumps, runs them, and compares what they return
 # with what the loader's own interpreter makes of them. And, on the host, has the engine do random sessions
 # with jumps of 8 bits, of which many are too far, as the naive model does. WHERE is host, um (User-mode Linux, where the kernel
-# interprets them), vm (a virtual machine, where they are compiled) or blinded (there, with constants
-# blinded); all if there is none.
+# interprets them), vm (a virtual machine, where they are compiled), blinded (there, with constants
+# blinded) or combined (there, programs that combine all that is rewritten, in modes patcher and verify, of which
+# one in LONG is long); the first four if there is none.
 #
 # COUNT  2000 programs in each place; on the host 1 000 times as many cases. A program takes some 50 ms in um and 700 ms in an emulated machine
 # SEED   1: the same seed gives the same programs
+# LONG   50: one of so many programs of combined is longer than 16 bits reach
 # FAR    any, refused or loaded: what has to come of programs with a jump that is too far
 
 # shellcheck source=scripts/lib/boot.sh
@@ -16,22 +18,25 @@ source "$(dirname "$0")/../lib/boot.sh"
 # shellcheck source=scripts/lib/engine-on-host.sh
 source "$(dirname "$0")/../lib/engine-on-host.sh"
 
-count=${COUNT:-2000} seed=${SEED:-1} far=${FAR:-any}
+count=${COUNT:-2000} seed=${SEED:-1} far=${FAR:-any} long=${LONG:-50}
 [[ $count =~ ^[1-9][0-9]*$ ]] || die "COUNT=$count is no number"
 [[ $seed =~ ^[0-9]+$ ]] || die "SEED=$seed is no number"
+[[ $long =~ ^[1-9][0-9]*$ ]] || die "LONG=$long is no number"
 [[ $far =~ ^(any|refused|loaded)$ ]] || die "FAR=$far is none of any, refused and loaded"
 places=("$@")
 ((${#places[@]})) || places=(host um vm blinded)
-args=(far-jumps --seed "$seed" --count "$count" --far "$far" --every $(((count + 9) / 10)))
+which=(--seed "$seed" --count "$count" --every $(((count + 9) / 10)))
+args=(far-jumps "${which[@]}" --far "$far")
 
-# in_vm NAME HARDEN: the programs in a virtual machine.
+# in_vm NAME ARGUMENT...: runs the loader in a virtual machine.
 in_vm() {
-	local log status=0
-	log=$(log_path "$1")
+	local name=$1 log status=0
+	shift
+	log=$(log_path "$name")
 	run "$TOP/scripts/build/loader.sh"
 	mkdir -p "$TOP/results"
-	VM_SUITES='' VM_TIMEOUT=${VM_TIMEOUT:-$((count * 5 + 600))} VM_RESULTS=$TOP/results/$1 MODE=patcher \
-		CMD="'$(loader_path)' ${args[*]} --jit 1 --harden $2" piped "$TOP/scripts/run/vm.sh" vm-lean |
+	VM_SUITES='' VM_TIMEOUT=${VM_TIMEOUT:-$((count * 5 + 600))} VM_RESULTS=$TOP/results/$name MODE=patcher \
+		CMD="'$(loader_path)' $*" piped "$TOP/scripts/run/vm.sh" vm-lean |
 		tee "$log" | sed -un 's/^# /    /p' >&2 || status=${PIPESTATUS[0]}
 	return "$status"
 }
@@ -59,11 +64,17 @@ for place in "${places[@]}"; do
 		boot_prepare um
 		UML_TIMEOUT=${UML_TIMEOUT:-$((count + 600))} boot_loader um "$name" "${args[@]}" || status=$?
 		;;
-	vm) in_vm "$name" 0 || status=$? ;;
-	blinded) in_vm "$name" 2 || status=$? ;;
-	*) die "'$place' is none of host, um, vm and blinded" ;;
+	vm) in_vm "$name" "${args[@]}" --jit 1 --harden 0 || status=$? ;;
+	blinded) in_vm "$name" "${args[@]}" --jit 1 --harden 2 || status=$? ;;
+	combined) in_vm "$name" combined "${which[@]}" --long "$long" || status=$? ;;
+	*) die "'$place' is none of host, um, vm, blinded and combined" ;;
 	esac
 	((status == 0)) || die "$place: a program is not as it should be (status $status); log: $(log_path "$name")"
+	if [[ $place == combined ]]; then
+		echo "$place: $(json_number "$name" programs) programs, $(json_number "$name" too_far) loads refused for far jumps," \
+			"$(json_number "$name" runs) runs as written, $(json_number "$name" verify_sessions) sessions as with stock"
+		continue
+	fi
 	echo "$place: $(json_number "$name" programs) programs of long jumps, $(json_number "$name" with_far_jumps) with far ones," \
 		"$(json_number "$name" refused) refused, $(json_number "$name" runs) runs as written, $(json_number "$name" far_jumps) far jumps made"
 done
