@@ -209,7 +209,10 @@ impl Accepted {
     /// Returns the first insn of the subprog of insn `i`.
     pub(super) fn start_of(&self, i: u32) -> u32 {
         let behind = self.starts.partition_point(|&start| start <= i);
-        self.starts.get(behind.wrapping_sub(1)).copied().unwrap_or(i)
+        self.starts
+            .get(behind.wrapping_sub(1))
+            .copied()
+            .unwrap_or(i)
     }
 }
 

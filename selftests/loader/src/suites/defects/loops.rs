@@ -251,7 +251,9 @@ fn look(program: &Program) -> io::Result<Finding> {
     let outcome = load(&spec)?;
     if jit.is_none() {
         // Refused at the very end: mode verify has judged it by then.
-        return Finding::not_here("only a JIT takes programs with callbacks");
+        return Finding::not_here(&format!(
+            "only a JIT takes programs with callbacks: {outcome}"
+        ));
     }
     let (verdict, wrong) = match &outcome {
         Outcome::Loaded(Loaded { insns, .. }) => {

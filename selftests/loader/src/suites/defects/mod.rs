@@ -109,6 +109,7 @@ impl Tally {
 
 /// Looks at a defect in every mode of this kernel.
 fn look_at(switch: &mut Switch, defect: &Defect, tally: &mut Tally) -> io::Result<()> {
+    let mut missing = None;
     for &mode in switch.all_modes() {
         switch.set(mode)?;
         let mode = if switch.has_patcher() {
@@ -118,8 +119,9 @@ fn look_at(switch: &mut Switch, defect: &Defect, tally: &mut Tally) -> io::Resul
         };
         let (verdict, what) = match (defect.look)()? {
             Finding::NotHere(reason) => {
-                not_here(defect, &reason, tally);
-                return Ok(());
+                // The others all the same: mode verify judges what is refused only in the end.
+                missing = Some(reason);
+                continue;
             }
             Finding::Seen(verdict, what) => (verdict, what),
         };
@@ -132,6 +134,9 @@ fn look_at(switch: &mut Switch, defect: &Defect, tally: &mut Tally) -> io::Resul
         out::json(&json!({ "defect": {
             "name": name, "mode": mode, "verdict": verdict.name(), "outcome": what,
         }}));
+    }
+    if let Some(reason) = missing {
+        not_here(defect, &reason, tally);
     }
     Ok(())
 }
