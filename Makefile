@@ -12,7 +12,7 @@
 #   BPF_PATCHER_CACHE=<dir>    where everything heavy is kept
 #   JOBS=<n>                   parallel jobs
 #   SESSIONS=<n> SEED=<n>      for `make kunit`: random sessions to compare with stock
-#   COUNT=<n> WHERE=<place>    for `make far-jumps`: programs in each place; host, um, vm or blinded, all if not set
+#   COUNT=<n> WHERE=<place>    for `make far-jumps`: programs in each place; host, um, vm, blinded or combined, all if not set
 #   TIME=<s, or 30m, 2h>       for `make fuzz`
 #   PARTS='<part>...'          for `make bench`: only these of programs, blinded, families, time, memory, engine
 #   MAX=<n>                    for `make bench`: the largest number of edits, 195000 if not set; up to 999000
@@ -79,7 +79,7 @@ planted: ## plant a fault in each part of the engine, one at a time: mode verify
 	$(RUN) scripts/run/planted.sh
 
 .PHONY: far-jumps
-far-jumps: ## jumps beyond 16 bits: sessions on the host, programs run in User-mode Linux and in a virtual machine; COUNT=, WHERE='host um vm blinded'
+far-jumps: ## jumps beyond 16 bits: sessions on the host, programs run in User-mode Linux and in a virtual machine; COUNT=, WHERE='host um vm blinded combined'
 	$(RUN) scripts/run/far-jumps.sh $(WHERE)
 
 .PHONY: fuzz
