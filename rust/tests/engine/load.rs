@@ -188,6 +188,15 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn jump_to_itself() -> Result {
+        let mut case = Case::new(&[jeq(1, -1), ja(-1), exit()])?;
+        let accepted = accept(&mut case)?;
+        let mut case = case.edit(|log| prepend(log, 0, &[nospec()]))?;
+        assert_eq!(fault(&mut case, &accepted)?, "");
+        Ok(())
+    }
+
     /// A jump back may be dead, and go.
     #[test]
     fn dead_jump_back() -> Result {

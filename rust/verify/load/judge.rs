@@ -105,7 +105,8 @@ impl<'a> Judge<'a> {
         let flow = accepted.flow(i);
         let lead = |way: Option<u32>| way.map_or(NONE, |way| places.resolved(way));
         let (next, target) = (lead(ways.next), lead(ways.target));
-        let mut found = [next == NONE, target == NONE];
+        // A jump to itself does not leave.
+        let mut found = [next == NONE, target == NONE || target == i];
         for way in exits.ways() {
             let to = places.owner(way.to);
             if to != NONE && (to == next || to == target) {
