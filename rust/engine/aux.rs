@@ -4,9 +4,9 @@
 //! of a session.
 //!
 //! The entry of an edited insn goes to the last insn of its group, which stands for the old one.
-//! Only its `indirect_target` goes to the first that jumps do not skip. The other insns of the group have been seen if the
-//! old one was, and know nothing else. Whether an insn zero-extends is found out anew for each of
-//! the group.
+//! Only its `indirect_target` goes to the first that jumps do not skip. The other insns of the group
+//! have been seen if the old one was, and know nothing else. Whether an insn zero-extends is found out
+//! anew for each of the group.
 //!
 //! Entries have 136 bytes each. They move where that costs no memory, in the room that their array
 //! has anyway: so for programs of a few insns, and when insns are only removed. In all other cases

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loading as an ordinary user does, without capabilities, or with CAP_BPF but without
-//! CAP_PERFMON: the verifier guards
-//! against speculation.
+//! Loading as an ordinary user does, without capabilities, or with CAP_BPF but without CAP_PERFMON: the
+//! verifier guards against speculation.
 
 use std::io;
 
