@@ -2,7 +2,10 @@
 
 //! The first place where two programs differ, field by field.
 
-use super::shadow::Shadow;
+use super::{
+    decode::key,
+    shadow::Shadow, //
+};
 use crate::{
     engine::{
         abi::{
@@ -56,7 +59,6 @@ fn differ<T>(a: &[T], b: &[T], same: impl Fn(&T, &T) -> bool) -> Option<usize> {
 }
 
 fn same_insn(a: &Insn, b: &Insn) -> bool {
-    let key = |i: &Insn| (i.code, i.dst_reg(), i.src_reg(), i.off, i.imm);
     key(a) == key(b)
 }
 

@@ -8,6 +8,28 @@
 use crate::engine::abi::Insn;
 use kernel::bindings;
 
+/// Does one of two jumps, of operations `a` and `b`, go where the other does not?
+pub(super) fn are_opposite(a: u8, b: u8) -> bool {
+    const EQ: u8 = 1;
+    const NE: u8 = 5;
+    // >, <=; >=, <; and signed.
+    const PAIRS: [(u8, u8); 5] = [(EQ, NE), (2, 11), (3, 10), (6, 13), (7, 12)];
+    PAIRS
+        .iter()
+        .any(|&(x, y)| (a, b) == (x, y) || (a, b) == (y, x))
+}
+
+/// All that makes an insn, to be compared.
+pub(super) fn key(insn: &Insn) -> (u8, u8, u8, i16, i32) {
+    (
+        insn.code,
+        insn.dst_reg(),
+        insn.src_reg(),
+        insn.off,
+        insn.imm,
+    )
+}
+
 /// What an insn refers to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refers {

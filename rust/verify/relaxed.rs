@@ -6,7 +6,11 @@
 //! Here both logs are compared, patch by patch: each insn has to be there, as it was or in a relaxed
 //! form, and to refer to the same. Nothing is shared with the engine but the logs.
 
-use super::decode::Refers;
+use super::decode::{
+    are_opposite,
+    key,
+    Refers, //
+};
 use crate::engine::{
     abi::{
         self,
@@ -114,7 +118,6 @@ impl Target {
 fn form_len(insn: &Insn, new: &[Insn]) -> Option<usize> {
     let first = new.first()?;
     let refers = Refers::of(insn);
-    let key = |i: &Insn| (i.code, i.dst_reg(), i.src_reg(), i.off, i.imm);
     // All but the distance.
     let rest = |i: &Insn| match refers {
         Some(Refers::JumpByOff) => (i.dst_reg(), i.src_reg(), 0, i.imm),
@@ -142,10 +145,5 @@ fn form_len(insn: &Insn, new: &[Insn]) -> Option<usize> {
 
 /// Is one of two jumps taken if and only if the other one is not?
 fn is_opposite(a: u8, b: u8) -> bool {
-    const EQ: u8 = 1;
-    const NE: u8 = 5;
-    // >, <=; >=, <; and signed.
-    const PAIRS: [(u8, u8); 5] = [(EQ, NE), (2, 11), (3, 10), (6, 13), (7, 12)];
-    let ops = (a >> 4, b >> 4);
-    a & 0x0f == b & 0x0f && PAIRS.iter().any(|&(x, y)| ops == (x, y) || ops == (y, x))
+    a & 0x0f == b & 0x0f && are_opposite(a >> 4, b >> 4)
 }

@@ -12,10 +12,13 @@ use super::{
     Fault,
     Judged, //
 };
-use crate::engine::abi::{
-    self,
-    Array,
-    Insn, //
+use crate::{
+    engine::abi::{
+        self,
+        Array,
+        Insn, //
+    },
+    verify::decode::are_opposite, //
 };
 
 /// Most different ways out of a group: the next insn, and the target of a jump. One more is room for a
@@ -74,21 +77,15 @@ pub(super) struct Known {
 impl Known {
     /// Is the jump `insn` taken? `None` if that is not known.
     fn is_taken(self, insn: &Insn) -> Option<bool> {
-        const EQ: u8 = 1;
-        const NE: u8 = 5;
+        const JEQ: u8 = 1;
         const MAY_GOTO: u8 = 14;
-        // >, <=; >=, <; and signed.
-        const PAIRS: [(u8, u8); 5] = [(EQ, NE), (2, 11), (3, 10), (6, 13), (7, 12)];
         // A may_goto is taken if its count is 0.
-        let compared = |op| if op == MAY_GOTO { EQ } else { op };
+        let compared = |op| if op == MAY_GOTO { JEQ } else { op };
         let (known, op) = (compared(self.op), compared(insn.code >> 4));
-        if known == op {
-            return Some(self.taken);
+        match known == op {
+            true => Some(self.taken),
+            false => are_opposite(known, op).then_some(!self.taken),
         }
-        let are_opposite = PAIRS
-            .iter()
-            .any(|&pair| pair == (known, op) || pair == (op, known));
-        are_opposite.then_some(!self.taken)
     }
 }
 

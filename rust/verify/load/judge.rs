@@ -33,7 +33,10 @@ use crate::{
         Insn,
         Subprog, //
     },
-    verify::decode::Refers, //
+    verify::decode::{
+        key,
+        Refers, //
+    }, //
 };
 use core::ffi::CStr;
 
@@ -156,7 +159,7 @@ impl<'a> Judge<'a> {
             };
         }
         let insn = &self.insns[at as usize];
-        let is_own = at == self.places.last(i) || insn_key(insn) == insn_key(self.old(i));
+        let is_own = at == self.places.last(i) || key(insn) == key(self.old(i));
         if is_slot(insn) && !is_own || at < self.prologue {
             return self.fault(c"way in front of a subprog", from);
         }
@@ -243,8 +246,7 @@ impl<'a> Judge<'a> {
 
     /// Is accepted insn `i` the first of its subprog that stays?
     fn is_start(&self, i: u32) -> bool {
-        let start = self.accepted.start_of(i);
-        (start..i).all(|before| !self.places.stays(before))
+        self.places.staying(self.accepted.start_of(i)) == i
     }
 
     /// Returns the last insn that stands for `i`, or for its second half.
@@ -262,14 +264,4 @@ impl<'a> Judge<'a> {
     fn fault(&self, what: &'static CStr, i: u32) -> Judged {
         Err(Fault::new(what, i, self.places.start(i)).into())
     }
-}
-
-fn insn_key(insn: &Insn) -> (u8, u8, u8, i16, i32) {
-    (
-        insn.code,
-        insn.dst_reg(),
-        insn.src_reg(),
-        insn.off,
-        insn.imm,
-    )
 }

@@ -106,18 +106,15 @@ pub(crate) fn judge(
     // As many as C counts, in a u32.
     let places = Places::find(accepted, &verified.aux, insns.len() as u32)?;
     let mut judge = Judge::new(accepted, insns, &places, besides.prologue)?;
-    for i in 0..accepted.len() {
-        if i % AT_ONCE == 0 {
-            (besides.pause)();
-        }
-        judge.references(i, verified.subprogs)?;
-    }
+    let each = |judge_insn: &mut dyn FnMut(u32) -> Judged| {
+        (0..accepted.len()).try_for_each(|i| {
+            if i % AT_ONCE == 0 {
+                (besides.pause)();
+            }
+            judge_insn(i)
+        })
+    };
+    each(&mut |i| judge.references(i, verified.subprogs))?;
     positions::judge(&mut judge, program.linfo, verified, besides)?;
-    for i in 0..accepted.len() {
-        if i % AT_ONCE == 0 {
-            (besides.pause)();
-        }
-        judge.barriers(i)?;
-    }
-    Ok(())
+    each(&mut |i| judge.barriers(i))
 }

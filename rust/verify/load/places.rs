@@ -36,6 +36,8 @@ pub(super) struct Places {
     /// Of each accepted insn, the one that a way to it leads to: itself or, if it was a nop, the next that
     /// stays. `NONE` if it was dead, and went.
     resolved: Array<u32>,
+    /// The first accepted insn from each on that stays, or `NONE`.
+    staying: Array<u32>,
 }
 
 impl Places {
@@ -46,6 +48,7 @@ impl Places {
             start: filled(n)?,
             last: filled(n)?,
             resolved: filled(n)?,
+            staying: filled(n)?,
         };
         let (mut pos, mut next) = (0, 0);
         for at in 0..len {
@@ -65,8 +68,13 @@ impl Places {
         if pos != len {
             return Err(Fault::new(c"insns that stand for none", NONE, pos).into());
         }
+        let mut staying = NONE;
         for i in (0..n).rev() {
             places.resolved[i as usize] = places.resolve(accepted, i)?;
+            if places.stays(i) {
+                staying = i;
+            }
+            places.staying[i as usize] = staying;
         }
         Ok(places)
     }
@@ -104,6 +112,11 @@ impl Places {
     /// Does something stand for accepted insn `i`?
     pub(super) fn stays(&self, i: u32) -> bool {
         self.start(i) != NONE
+    }
+
+    /// Returns the first accepted insn from `i` on that stays, or `NONE`.
+    pub(super) fn staying(&self, i: u32) -> u32 {
+        self.staying.get(i as usize).copied().unwrap_or(NONE)
     }
 
     /// Returns the first insn that stands for accepted insn `i`, or `NONE`.

@@ -49,9 +49,10 @@ fn subprogs(judge: &Judge<'_>, verified: &Verified<'_>, linfo: &[LineInfo], hidd
     let mut now = subprogs[..visible].iter();
     let mut infos = verified.func_info.iter();
     for (k, range) in accepted.starts.windows(2).enumerate() {
-        let Some(first) = (range[0]..range[1]).find(|&i| places.stays(i)) else {
+        let first = places.staying(range[0]);
+        if first >= range[1] {
             continue;
-        };
+        }
         let is_there =
             |s: &Subprog| s.start == places.start(first) && has_its_line(s, linfo, &accepted.linfo);
         let has_info = |type_id: &u32| infos.next().is_some_and(|info| info.type_id == *type_id);
@@ -80,10 +81,10 @@ fn line_info(judge: &Judge<'_>, linfo: &[LineInfo]) -> Judged {
     let mut now = linfo.iter();
     let old = &judge.accepted.linfo;
     for (k, line) in old.iter().enumerate() {
-        let stays = (line.insn_off..judge.accepted.len()).find(|&i| places.stays(i));
-        let Some(stays) = stays else {
+        let stays = places.staying(line.insn_off);
+        if stays == NONE {
             continue;
-        };
+        }
         let has_own = old.get(k + 1).is_some_and(|next| next.insn_off <= stays);
         if stays != line.insn_off && has_own {
             continue;
