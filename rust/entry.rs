@@ -14,10 +14,6 @@ use super::{
     session::Session,
     spare,
     stats::STATS,
-    verify::{
-        self,
-        load::Accepted, //
-    },
     view::View, //
 };
 use kernel::{
@@ -28,29 +24,22 @@ use kernel::{
     prelude::*, //
 };
 
-/// Version of the contract that this code is written for. scripts/lib/paths.sh reads it too.
-const CONTRACT: u32 = 5;
+/// Version of the contract that this code is written for: with far jumps, or sessions alone.
+/// scripts/lib/paths.sh reads both.
+pub(crate) const CONTRACT: u32 = [6, 7][cfg!(CONFIG_BPF_PATCHER_FAR_JUMPS) as usize];
 const _: () = assert!(
     bindings::BPF_PATCHER_VERSION == CONTRACT,
     "the kernel's include/linux/bpf_patcher.h has another version of the contract"
 );
 
-/// Returns what a replacement with these flags is, or `EINVAL`.
-pub(crate) fn replacement(flags: u32) -> Result<Kind> {
-    const TO_BODY: u32 = bindings::bpf_patcher_flags_BPF_PATCHER_F_TO_BODY;
-    match flags {
-        0 => Ok(Kind::Replace { to_body: false }),
-        TO_BODY => Ok(Kind::Replace { to_body: true }),
-        _ => Err(EINVAL),
-    }
-}
-
-/// Returns what a prepend with these flags is, or `EINVAL`.
-pub(crate) fn prepend(flags: u32) -> Result<Kind> {
-    const JUMPS_BEHIND: u32 = bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND;
-    match flags {
-        0 => Ok(Kind::Prepend { behind: false }),
-        JUMPS_BEHIND => Ok(Kind::Prepend { behind: true }),
+/// Returns what an edit of `cnt` insns is, and whether it brings them along; or `EINVAL`.
+pub(crate) fn kind(edit: bindings::bpf_edit, cnt: u32) -> Result<Kind> {
+    match edit {
+        bindings::bpf_edit_BPF_EDIT_REPLACE => Ok(Kind::Replace { to_body: false }),
+        bindings::bpf_edit_BPF_EDIT_REPLACE_TO_BODY => Ok(Kind::Replace { to_body: true }),
+        bindings::bpf_edit_BPF_EDIT_PREPEND => Ok(Kind::Prepend { behind: false }),
+        bindings::bpf_edit_BPF_EDIT_PREPEND_SKIPPED => Ok(Kind::Prepend { behind: true }),
+        bindings::bpf_edit_BPF_EDIT_REMOVE => Ok(Kind::Remove { cnt }),
         _ => Err(EINVAL),
     }
 }
@@ -97,101 +86,51 @@ unsafe fn session<'a>(p: *mut bindings::bpf_patcher) -> &'a mut Session {
     unsafe { &mut *p.cast::<Session>() }
 }
 
-/// Records an edit that brings `cnt` insns along. Returns 0, `-EINVAL` or `-ENOMEM`.
-///
-/// # Safety
-///
-/// `p` as for [`session`]; `insns` is valid for reads of `cnt` insns if `kind` is no error and the
-/// session's program has an insn `idx`. It is not looked at otherwise.
-unsafe fn record(
-    p: *mut bindings::bpf_patcher,
-    kind: Result<Kind>,
-    idx: u32,
-    insns: *const bindings::bpf_insn,
-    cnt: u32,
-) -> c_int {
-    // SAFETY: As the caller promises.
-    let session = unsafe { session(p) };
-    let kind = match kind {
-        Ok(kind) if session.has_insn(idx) => kind,
-        _ => return done(Err(EINVAL)),
-    };
-    let patch = match cnt {
-        // Without a look at the pointer, which may be null then.
-        0 => &[][..],
-        // SAFETY: As the caller promises; the kind is no error, and the program has the insn.
-        _ => unsafe { core::slice::from_raw_parts(insns, cnt as usize) },
-    };
-    done(session.record(idx, kind, patch))
-}
-
 /// Counts a failure and turns `result` into what C expects.
 fn done(result: Result) -> c_int {
     STATS.count_failure(&result);
     result.map_or_else(Error::to_errno, |()| 0)
 }
 
-/// Insn `idx` becomes `cnt` insns, which are copied; at most one replacement per insn. Returns 0,
-/// `-EINVAL` or `-ENOMEM`.
+/// Records an edit of insn `idx`. Returns 0, `-EINVAL` or `-ENOMEM`.
 ///
 /// # Safety
 ///
-/// As for [`record`].
+/// `p` as for [`session`]; `insns` is valid for reads of `cnt` insns if `edit` brings insns along and the
+/// session's program has an insn `idx`. It is not looked at otherwise.
 #[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_patcher_replace(
+pub(crate) unsafe extern "C" fn bpf_patcher_record(
     p: *mut bindings::bpf_patcher,
+    edit: bindings::bpf_edit,
     idx: u32,
     insns: *const bindings::bpf_insn,
-    cnt: u32,
-    flags: u32,
-) -> c_int {
-    // SAFETY: As the caller promises.
-    unsafe { record(p, replacement(flags), idx, insns, cnt) }
-}
-
-/// Puts `cnt` insns, which are copied, in front of insn `idx`. Returns 0, `-EINVAL` or `-ENOMEM`.
-///
-/// # Safety
-///
-/// As for [`record`].
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_patcher_prepend(
-    p: *mut bindings::bpf_patcher,
-    idx: u32,
-    insns: *const bindings::bpf_insn,
-    cnt: u32,
-    flags: u32,
-) -> c_int {
-    // SAFETY: As the caller promises.
-    unsafe { record(p, prepend(flags), idx, insns, cnt) }
-}
-
-/// Deletes insns `idx..idx + cnt`. Returns 0, `-EINVAL` or `-ENOMEM`.
-///
-/// # Safety
-///
-/// `p` as for [`session`].
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_patcher_remove(
-    p: *mut bindings::bpf_patcher,
-    idx: u32,
     cnt: u32,
 ) -> c_int {
     // SAFETY: As the caller promises.
     let session = unsafe { session(p) };
-    done(session.record(idx, Kind::Remove { cnt }, &[]))
+    let kind = match kind(edit, cnt) {
+        Ok(kind) if session.has_insn(idx) => kind,
+        _ => return done(Err(EINVAL)),
+    };
+    let patch = match (kind, cnt) {
+        // Without a look at the pointer, which may be null then.
+        (Kind::Remove { .. }, _) | (_, 0) => &[][..],
+        // SAFETY: As the caller promises; the edit is one that brings insns, and the program has the insn.
+        _ => unsafe { core::slice::from_raw_parts(insns, cnt as usize) },
+    };
+    done(session.record(idx, kind, patch))
 }
 
-/// Returns whether jumps that no longer fit 16 bits will be relaxed, so that an edit may bring a
-/// `gotol` along where it needs one.
+/// Jumps that no longer fit 16 bits may be relaxed. Returns whether they will be.
 ///
 /// # Safety
 ///
 /// `p` as for [`session`].
+#[cfg(CONFIG_BPF_PATCHER_FAR_JUMPS)]
 #[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_patcher_relaxes(p: *mut bindings::bpf_patcher) -> bool {
+pub(crate) unsafe extern "C" fn bpf_patcher_relax(p: *mut bindings::bpf_patcher) -> bool {
     // SAFETY: As the caller promises.
-    unsafe { session(p) }.relaxes()
+    unsafe { session(p) }.relax()
 }
 
 /// Applies all edits. Returns the program, which may have moved, or an error pointer, and then
@@ -210,8 +149,11 @@ pub(crate) unsafe extern "C" fn bpf_patcher_linearize(
     STATS.count_failure(&result);
     match result {
         Ok(()) => {
-            // SAFETY: The load goes on behind its last session.
-            unsafe { session.judge_blinded() };
+            // SAFETY: The load goes on after its last session.
+            #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
+            unsafe {
+                session.judge_blinded()
+            };
             session.prog()
         }
         Err(error) => error.to_ptr(),
@@ -229,52 +171,49 @@ pub(crate) unsafe extern "C" fn bpf_patcher_end(p: *mut bindings::bpf_patcher) {
     Session::end(unsafe { KBox::from_raw(p.cast::<Session>()) });
 }
 
-/// Remembers the program of `env`, which was verified and is about to be rewritten, in mode `verify`. Returns null if
-/// the load is not watched.
+/// Watches a load, in mode `verify`: remembers the program of `env` when it is accepted, and judges what all
+/// passes have made of it.
 ///
 /// # Safety
 ///
-/// `env` is as the invariants of [`View`] say, and no session is open on its program.
+/// `env` is as the invariants of [`View`] say but for the last event, and no session is open on its program.
+/// The events come in order, and nobody else writes `env.watched`.
+#[cfg(CONFIG_BPF_PATCHER_DEBUG)]
 #[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_patcher_accept(
+pub(crate) unsafe extern "C" fn bpf_patcher_event(
     env: *mut bindings::bpf_verifier_env,
-) -> *mut bindings::bpf_patcher_load {
-    if mode::current() != Mode::Verify {
-        return core::ptr::null_mut();
+    event: bindings::bpf_patcher_event,
+) {
+    use super::verify::{
+        self,
+        load::Accepted, //
+    };
+
+    // SAFETY: As the caller promises.
+    let watched = unsafe { (*env).watched.cast::<Accepted>() };
+    if event == bindings::bpf_patcher_event_BPF_PATCHER_FREED {
+        if !watched.is_null() {
+            // SAFETY: It came from `KBox::into_raw` below; it is not used again.
+            drop(unsafe { KBox::from_raw(watched) });
+        }
+        return;
     }
+
     // SAFETY: As the caller promises.
     let mut view = unsafe { View::new((*env).prog, env) };
-    verify::accepted(&mut view)
-        .and_then(|accepted| KBox::new(accepted, GFP_KERNEL_ACCOUNT).ok())
-        .map_or(core::ptr::null_mut(), |accepted| {
-            KBox::into_raw(accepted).cast()
-        })
-}
-
-/// Judges the program of `env`, which all passes have rewritten.
-///
-/// # Safety
-///
-/// `load` is what [`bpf_patcher_accept`] returned for this load, and not null; `env` as there.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_patcher_judge(
-    load: *mut bindings::bpf_patcher_load,
-    env: *mut bindings::bpf_verifier_env,
-) {
-    // SAFETY: As the caller promises.
-    let (mut view, accepted) = unsafe { (View::new((*env).prog, env), &*load.cast::<Accepted>()) };
-    verify::judge(&mut view, accepted);
-}
-
-/// Frees what [`bpf_patcher_accept`] returned.
-///
-/// # Safety
-///
-/// `load` is that, and not null; it is not used again.
-#[no_mangle]
-pub(crate) unsafe extern "C" fn bpf_patcher_forget_load(load: *mut bindings::bpf_patcher_load) {
-    // SAFETY: As the caller promises.
-    drop(unsafe { KBox::from_raw(load.cast::<Accepted>()) });
+    if event == bindings::bpf_patcher_event_BPF_PATCHER_REWRITTEN {
+        // SAFETY: This is null, or came from `KBox::into_raw` below and was not freed.
+        if let Some(accepted) = unsafe { watched.as_ref() } {
+            verify::judge(&mut view, accepted);
+        }
+    } else if mode::current() == Mode::Verify {
+        let accepted = verify::accepted(&mut view)
+            .and_then(|accepted| KBox::new(accepted, GFP_KERNEL_ACCOUNT).ok());
+        if let Some(accepted) = accepted {
+            // SAFETY: As the caller promises.
+            unsafe { (*env).watched = KBox::into_raw(accepted).cast() };
+        }
+    }
 }
 
 /// For as long as this lives, we are the kernel's patcher.
@@ -298,15 +237,15 @@ impl Registration {
             version: CONTRACT,
             owner: module.as_ptr(),
             begin: Some(bpf_patcher_begin),
-            replace: Some(bpf_patcher_replace),
-            prepend: Some(bpf_patcher_prepend),
-            remove: Some(bpf_patcher_remove),
-            relaxes: Some(bpf_patcher_relaxes),
+            record: Some(bpf_patcher_record),
+            #[cfg(CONFIG_BPF_PATCHER_FAR_JUMPS)]
+            relax: Some(bpf_patcher_relax),
             linearize: Some(bpf_patcher_linearize),
             end: Some(bpf_patcher_end),
-            accepted: Some(bpf_patcher_accept),
-            rewritten: Some(bpf_patcher_judge),
-            forget: Some(bpf_patcher_forget_load),
+            #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
+            watch: Some(bpf_patcher_event),
+            #[cfg(not(CONFIG_BPF_PATCHER_DEBUG))]
+            watch: None,
         };
         let ops = KBox::new(ops, GFP_KERNEL)?;
         // SAFETY: `ops` stays where it is until it is unregistered in `drop`, and a session that

@@ -7,7 +7,6 @@
 use super::{
     engine::{
         abi::Array,
-        aux::NewAux,
         layout::Layout,
         log::Log,
         reach::{
@@ -17,15 +16,15 @@ use super::{
         relax::relax,
         AT_ONCE, //
     },
-    resched::resched,
+    resched::{
+        must_abort,
+        resched, //
+    },
     stats::{
         elapsed_ns,
         STATS, //
     },
-    view::{
-        must_abort,
-        View, //
-    }, //
+    view::View, //
 };
 use kernel::{
     prelude::*,
@@ -155,13 +154,9 @@ fn change(view: &mut View, layout: &Layout<'_>, room: u32) -> Result {
     // Allocate. The program comes last: it may move, which is no change only if nothing fails
     // afterwards.
     pause();
-    let may_move = view.grow_aux(layout.new_len());
-    let mut new_aux = match view.is_verified() {
-        true => NewAux::new(view.has_slots(), view.added_aux(), layout, may_move)?,
-        false => NewAux::Stay,
-    };
+    let mut allocated = log.bytes() + layout.bytes();
+    allocated += view.reserve_aux(layout.new_len())?;
     pause();
-    let mut allocated = log.bytes() + layout.bytes() + new_aux.bytes();
     allocated += view.reserve(layout.new_len().max(room))?;
     pause();
 
@@ -175,12 +170,8 @@ fn change(view: &mut View, layout: &Layout<'_>, room: u32) -> Result {
         }
     }
     let zero_extends = view.zero_extends();
-    let aux_room = match new_aux {
-        NewAux::Move => layout.new_len(),
-        _ => 0,
-    };
-    let program = view.program(layout.new_len(), aux_room);
-    let outcome = program.rewrite(layout, &mut new_aux, &zero_extends, &mut pause);
+    let program = view.program(layout.new_len());
+    let outcome = program.rewrite(layout, &zero_extends, &mut pause);
     pause();
 
     STATS.edits.add(log.edits().len() as u64);
@@ -189,6 +180,6 @@ fn change(view: &mut View, layout: &Layout<'_>, room: u32) -> Result {
     STATS.bytes_moved.add(outcome.bytes_moved);
     STATS.alloc_peak.raise(allocated as u64);
 
-    view.commit(layout.new_len(), &outcome, new_aux);
+    view.commit(layout.new_len(), &outcome);
     Ok(())
 }

@@ -34,6 +34,10 @@ static int mode_set(const char *val, const struct kernel_param *kp)
 		pr_err("mode is stock, patcher or verify\n");
 		return m;
 	}
+	if (m == BPF_PATCHER_VERIFY && !IS_ENABLED(CONFIG_BPF_PATCHER_DEBUG)) {
+		pr_err("mode=verify takes a kernel with CONFIG_BPF_PATCHER_DEBUG\n");
+		return -EOPNOTSUPP;
+	}
 	WRITE_ONCE(mode, m);
 	return 0;
 }

@@ -30,6 +30,7 @@ mod resched;
 mod session;
 mod spare;
 mod stats;
+#[cfg(CONFIG_BPF_PATCHER_DEBUG)]
 mod verify;
 mod view;
 
@@ -51,11 +52,25 @@ struct Patcher {
     _stats: Pin<KBox<stats::Debugfs>>,
 }
 
+fn offers(is_there: bool) -> &'static str {
+    match is_there {
+        true => "offers",
+        false => "lacks",
+    }
+}
+
 impl kernel::Module for Patcher {
     fn init(module: &'static ThisModule) -> Result<Self> {
         let stats = stats::Debugfs::new()?;
+        let registration = entry::Registration::new(module)?;
+        pr_info!(
+            "contract {}; the kernel {} jumps of 32 bits and {} mode verify\n",
+            entry::CONTRACT,
+            offers(cfg!(CONFIG_BPF_PATCHER_FAR_JUMPS)),
+            offers(cfg!(CONFIG_BPF_PATCHER_DEBUG)),
+        );
         Ok(Self {
-            _registration: entry::Registration::new(module)?,
+            _registration: registration,
             _stats: stats,
         })
     }

@@ -21,7 +21,6 @@ use super::{
         elapsed_ns,
         STATS, //
     },
-    verify,
     view::View, //
 };
 use kernel::{
@@ -68,16 +67,11 @@ impl Session {
     ///
     /// `ENOMEM`
     pub(crate) fn begin(
-        mut view: View,
+        view: View,
         pass: bindings::bpf_patcher_pass,
         verify: bool,
     ) -> Result<KBox<Self>> {
         let len = view.len();
-        // What runs behind it asks for the shape of jumps, and for barriers in front of them: dead branches
-        // are hard-wired then, and `nospec` is heeded. Neither knows a relaxed jump.
-        if pass == bindings::bpf_patcher_pass_BPF_PATCHER_PASS_BPF_LOOP {
-            view.refuse_far_jumps();
-        }
         let Some(mut spare) = spare::take() else {
             let mut session = Self {
                 view,
@@ -157,8 +151,9 @@ impl Session {
     pub(crate) fn linearize(&mut self) -> Result {
         let (view, log, table) = (&mut self.view, &self.log, &mut self.table);
         let result = match self.verify {
-            true => verify::checked(self.pass, view, log, table),
-            false => linearize(view, log, table),
+            #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
+            true => super::verify::checked(self.pass, view, log, table),
+            _ => linearize(view, log, table),
         };
         self.wipe_secrets();
         self.log.reset(self.view.len());
@@ -170,13 +165,14 @@ impl Session {
     /// # Safety
     ///
     /// The load does not end meanwhile.
+    #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
     pub(crate) unsafe fn judge_blinded(&mut self) {
         if self.pass != bindings::bpf_patcher_pass_BPF_PATCHER_PASS_BLINDING {
             return;
         }
         // SAFETY: As the caller promises.
         if let Some(accepted) = unsafe { self.view.accepted() } {
-            verify::judge(&mut self.view, accepted);
+            super::verify::judge(&mut self.view, accepted);
         }
     }
 
@@ -188,8 +184,10 @@ impl Session {
         }
     }
 
-    /// Will jumps that no longer fit be relaxed?
-    pub(crate) fn relaxes(&self) -> bool {
+    /// Jumps that no longer fit may be relaxed. Returns whether they will be.
+    #[cfg(CONFIG_BPF_PATCHER_FAR_JUMPS)]
+    pub(crate) fn relax(&mut self) -> bool {
+        self.view.allow_far_jumps();
         self.view.may_relax()
     }
 

@@ -2,28 +2,33 @@
 
 //! The program of a session as C has it, and as slices: the only code that touches C's structures.
 
+#[cfg(CONFIG_BPF_PATCHER_DEBUG)]
+use super::verify::load::Accepted;
 use super::{
     engine::{
         abi::{
-            Array,
             Insn,
             InsnAux, //
-        },
-        aux::{
-            Aux,
-            NewAux, //
         },
         positions::Positions,
         Outcome,
         Program,
         Verified, //
     },
-    mode,
-    verify::load::Accepted, //
+    mode, //
+};
+use core::{
+    alloc::Layout,
+    ptr::NonNull, //
 };
 use kernel::{
+    alloc::{
+        allocator::Vmalloc,
+        flags::GFP_KERNEL_ACCOUNT,
+        Allocator,
+        NumaNode, //
+    },
     bindings,
-    error::from_err_ptr,
     page::PAGE_SIZE,
     prelude::*,
     sync::atomic::{
@@ -64,23 +69,11 @@ pub(crate) fn bytes<T: Zeroable>(v: &T) -> &[u8] {
     unsafe { core::slice::from_raw_parts(core::ptr::from_ref(v).cast(), size_of::<T>()) }
 }
 
-/// Returns the array behind a pointer of C's, and its length. An empty array has none to free:
-/// null.
-fn into_raw<T>(array: Array<T>) -> (*mut T, u32) {
-    if array.is_empty() {
-        return (core::ptr::null_mut(), 0);
-    }
-    let (ptr, len, _) = array.into_raw_parts();
-    // Arrays are for insns, whose number is a u32.
-    (ptr, len as u32)
-}
-
-/// Lets others run; to be called now and then in long loops. Returns whether the loading process is
-/// being killed.
-pub(crate) fn must_abort() -> bool {
-    // SAFETY: Sessions are used by the task that loads a program, in process context and without a
-    // lock that forbids to sleep.
-    unsafe { bindings::bpf_rewrite_must_abort() }
+// As in `shims.h`. These are C's own types, only that bindgen has them.
+#[expect(improper_ctypes)]
+extern "C" {
+    fn bpf_patcher_prog_realloc(prog: *mut bindings::bpf_prog, len: u32)
+        -> *mut bindings::bpf_prog;
 }
 
 /// The program of a session.
@@ -89,10 +82,9 @@ pub(crate) fn must_abort() -> bool {
 ///
 /// - `prog` is a program that only the task that loads it changes, and that it leaves to us until
 ///   the session ends. Its `aux` is valid and stays the same when the program moves.
-/// - `env` is null or the verifier's environment of `prog`, with `subprog_cnt + 1` subprogs and, if
-///   it has `aux_slots`, `prog->len` of them, from `kvmalloc` as `aux_added` is. Otherwise it has
-///   `prog->len` entries in `insn_aux_data`. The counts in both structures are those of their
-///   arrays.
+/// - `env` is null or the verifier's environment of `prog`, with `subprog_cnt + 1` subprogs and
+///   `prog->len` entries in `insn_aux_data`, an array of `vmalloc`. The counts in both structures are
+///   those of their arrays.
 /// - Other CPUs may read `aux` itself and the entries of `poke_tab`, once the maps of tail calls
 ///   know them (`map_poke_track()` at the end of `bpf_do_misc_fixups()`), and the values of insn
 ///   arrays. So there are no references to these: fields are accessed one by one, by pointers.
@@ -104,9 +96,7 @@ pub(crate) struct View {
     prog: *mut bindings::bpf_prog,
     env: *mut bindings::bpf_verifier_env,
     outside: Outside,
-    /// Aux data may move where its array has room.
-    aux_moves: bool,
-    /// Jumps may be relaxed where the kernel and the module's parameter allow it.
+    /// Jumps may be relaxed where the module's parameter allows it.
     relaxes: bool,
 }
 
@@ -187,8 +177,7 @@ impl View {
             prog,
             env,
             outside: Outside { prog_aux, env },
-            aux_moves: true,
-            relaxes: true,
+            relaxes: false,
         }
     }
 
@@ -258,22 +247,36 @@ impl View {
     pub(crate) fn report_range(&self, idx: u32) {
         if !self.env.is_null() {
             // SAFETY: By the type invariants; `idx` is an insn's.
-            unsafe { bindings::bpf_patcher_report_range(self.env, idx) };
+            unsafe { bindings::verbose_range(self.env, idx) };
         }
     }
 
-    /// May jumps of the program be relaxed? Whoever runs it has to know `gotol`.
+    /// Lets jumps that no longer fit be relaxed: whoever runs the program knows `gotol`.
+    #[cfg(CONFIG_BPF_PATCHER_FAR_JUMPS)]
+    pub(crate) fn allow_far_jumps(&mut self) {
+        self.relaxes = true;
+    }
+
+    /// May jumps of the program be relaxed?
     pub(crate) fn may_relax(&self) -> bool {
-        // SAFETY: By the type invariants.
-        self.relaxes && mode::far_jumps() && unsafe { bindings::bpf_patcher_may_relax(self.prog) }
+        self.relaxes && mode::far_jumps()
     }
 
     /// Tells the program's author that the jump of insn `idx`, or one of its patch, is relaxed.
     pub(crate) fn report_relaxed(&self, idx: u32) {
+        #[cfg(CONFIG_BPF_PATCHER_FAR_JUMPS)]
         if !self.env.is_null() {
             // SAFETY: By the type invariants; `idx` is an insn's.
-            unsafe { bindings::bpf_patcher_report_relaxed(self.env, idx) };
+            unsafe { bindings::verbose_relaxed(self.env, idx) };
         }
+        #[cfg(not(CONFIG_BPF_PATCHER_FAR_JUMPS))]
+        let _ = idx;
+    }
+
+    /// Can the pages of a program of `len` insns be counted in 16 bits?
+    fn fits(len: u32) -> bool {
+        let size = size_of::<bindings::bpf_prog>() + len as usize * size_of::<Insn>();
+        size <= usize::from(u16::MAX) * PAGE_SIZE
     }
 
     /// Makes room for `len` insns in the program. Returns the bytes that took.
@@ -282,9 +285,15 @@ impl View {
     ///
     /// `ENOMEM`; `E2BIG` if the program's pages were too many to count. The program is as before.
     pub(crate) fn reserve(&mut self, len: u32) -> Result<usize> {
+        if !Self::fits(len) {
+            return Err(E2BIG);
+        }
         // SAFETY: By the type invariants. If the program moves, the old one is freed and
         // `prog->aux` knows the new one.
-        let prog = from_err_ptr(unsafe { bindings::bpf_patcher_reserve(self.prog, len) })?;
+        let prog = unsafe { bpf_patcher_prog_realloc(self.prog, len) };
+        if prog.is_null() {
+            return Err(ENOMEM);
+        }
         let moved = prog != self.prog;
         // SAFETY: It is the same program.
         unsafe { self.set_prog(prog) };
@@ -301,12 +310,14 @@ impl View {
     }
 
     /// Is a device to run the program?
+    #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
     pub(crate) fn is_offloaded(&self) -> bool {
         // SAFETY: By the type invariants; nobody writes the bit any more.
         unsafe { (*self.outside.prog_aux).offload_requested }
     }
 
     /// Returns how many insns were put in front of a verified program, before what its passes record.
+    #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
     pub(crate) fn prologue_len(&self) -> u32 {
         match self.is_verified() {
             // SAFETY: By the type invariants.
@@ -316,6 +327,7 @@ impl View {
     }
 
     /// Returns how many subprogs the kernel has added to a verified program.
+    #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
     pub(crate) fn hidden_subprogs(&self) -> u32 {
         match self.is_verified() {
             // SAFETY: By the type invariants.
@@ -329,52 +341,50 @@ impl View {
     /// # Safety
     ///
     /// The load does not end during `'a`.
+    #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
     pub(crate) unsafe fn accepted<'a>(&self) -> Option<&'a Accepted> {
         if !self.is_verified() {
             return None;
         }
         // SAFETY: By the type invariants and as the caller promises, this is null or what `entry` gave to C.
-        unsafe { (*self.env).load.cast::<Accepted>().as_ref() }
+        unsafe { (*self.env).watched.cast::<Accepted>().as_ref() }
     }
 
-    /// Has a verified program slots?
-    pub(crate) fn has_slots(&self) -> bool {
-        // SAFETY: By the type invariants.
-        self.is_verified() && unsafe { !(*self.env).aux_slots.is_null() }
-    }
-
-    /// Returns the entries of aux data of insns that rewriting has added.
-    pub(crate) fn added_aux(&self) -> &[InsnAux] {
+    /// Makes room for the aux data of `len` insns, if there is any. Returns the bytes that took. What is
+    /// there stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`View::reserve`].
+    pub(crate) fn reserve_aux(&mut self, len: u32) -> Result<usize> {
         if !self.is_verified() {
-            return &[];
+            return Ok(0);
+        }
+        if !Self::fits(len) {
+            return Err(E2BIG);
         }
         // SAFETY: By the type invariants.
-        unsafe { slice_ref((*self.env).aux_added, (*self.env).aux_added_len) }
-    }
-
-    /// Lets aux data stay, for tests: their programs are short, so that it would always move.
-    #[cfg(CONFIG_BPF_PATCHER_KUNIT_TEST)]
-    pub(crate) fn keep_aux(&mut self) {
-        self.aux_moves = false;
-    }
-
-    /// Lets jumps that are too far be refused.
-    pub(crate) fn refuse_far_jumps(&mut self) {
-        self.relaxes = false;
-    }
-
-    /// Makes room for the aux data of `len` insns where it is, if it may move there: if the program has
-    /// no slots, and the pages of the array are enough.
-    pub(crate) fn grow_aux(&mut self, len: u32) -> bool {
-        if !self.aux_moves || !self.is_verified() || self.has_slots() {
-            return false;
+        let (old, old_len) = unsafe { ((*self.env).insn_aux_data, (*self.env).insn_aux_data_len) };
+        if len <= old_len {
+            return Ok(0);
         }
-        // SAFETY: By the type invariants.
-        let old_len = unsafe { (*self.env).insn_aux_data_len };
-        let bytes = |len: u32| len as usize * size_of::<InsnAux>();
-        // SAFETY: By the type invariants; the program is verified. The array stays where it is.
-        bytes(len) <= bytes(old_len).next_multiple_of(PAGE_SIZE)
-            && (len <= self.len() || unsafe { bindings::bpf_patcher_grow_aux(self.env, len) })
+        let layout = |len: u32| Layout::array::<InsnAux>(len as usize).map_err(|_| ENOMEM);
+        let (new_layout, old_layout) = (layout(len)?, layout(old_len)?);
+        // SAFETY: By the type invariants, the array is one of `vmalloc`, of `old_len` entries at least. Nothing
+        // refers to it but `env`.
+        let new = unsafe {
+            Vmalloc::realloc(
+                NonNull::new(old.cast()),
+                new_layout,
+                old_layout,
+                GFP_KERNEL_ACCOUNT,
+                NumaNode::NO_NODE,
+            )
+        }?;
+        let new = new.as_ptr().cast::<InsnAux>();
+        // SAFETY: By the type invariants. As many entries as its length says are those that it had.
+        unsafe { (*self.env).insn_aux_data = new };
+        Ok(if new == old { 0 } else { new_layout.size() })
     }
 
     /// Frees what the aux data of insns that are to be removed owns.
@@ -396,9 +406,9 @@ impl View {
         }
     }
 
-    /// Returns the program and what goes with it: all the insns that stand, and `room` at least, for
-    /// which there is room; all entries of aux data, and `aux_room` at least, likewise.
-    pub(crate) fn program(&mut self, room: u32, aux_room: u32) -> Program<'_> {
+    /// Returns the program and what goes with it: all the insns that stand and their aux data, and for
+    /// `room` insns at least, for which there is room.
+    pub(crate) fn program(&mut self, room: u32) -> Program<'_> {
         let (len, env, prog_aux) = (self.len(), self.env, self.outside.prog_aux);
         // SAFETY: By the type invariants, and as the caller has made room.
         let insns = unsafe { slice(self.insns_ptr(), len.max(room)) };
@@ -416,14 +426,7 @@ impl View {
         // any.
         let verified = unsafe {
             Verified {
-                aux: Aux {
-                    entries: slice((*env).insn_aux_data, (*env).insn_aux_data_len.max(aux_room)),
-                    added: slice((*env).aux_added, (*env).aux_added_len),
-                    slots: match (*env).aux_slots.is_null() {
-                        true => None,
-                        false => Some(slice_ref((*env).aux_slots, len)),
-                    },
-                },
+                aux: slice((*env).insn_aux_data, (*env).insn_aux_data_len.max(room)),
                 subprogs: slice(
                     (&raw mut (*env).subprog_info).cast(),
                     (*env).subprog_cnt + 1,
@@ -441,7 +444,7 @@ impl View {
     }
 
     /// Makes the rewritten program, of `new_len` insns, the one that stands.
-    pub(crate) fn commit(&mut self, new_len: u32, outcome: &Outcome, new_aux: NewAux) {
+    pub(crate) fn commit(&mut self, new_len: u32, outcome: &Outcome) {
         let (env, prog_aux) = (self.env, self.outside.prog_aux);
         // SAFETY: By the type invariants.
         unsafe {
@@ -456,31 +459,7 @@ impl View {
         unsafe {
             (*prog_aux).func_info_cnt = outcome.func_info;
             (*env).subprog_cnt = outcome.subprogs;
-        }
-        match new_aux {
-            NewAux::Stay => {}
-            NewAux::Move => {
-                // SAFETY: By the type invariants.
-                unsafe { (*env).insn_aux_data_len = new_len };
-            }
-            NewAux::Slots { slots, added } => {
-                let (slots, _) = into_raw(slots);
-                // SAFETY: By the type invariants, the old ones came from `kvmalloc`, or are null.
-                unsafe {
-                    bindings::kvfree((*env).aux_slots.cast());
-                    (*env).aux_slots = slots;
-                }
-                if let Some(added) = added {
-                    let (added, len) = into_raw(added);
-                    // SAFETY: As above; their entries own nothing.
-                    unsafe {
-                        bindings::kvfree((*env).aux_added.cast());
-                        (*env).aux_added = added;
-                        // What was allocated and not used counts as used: it is little.
-                        (*env).aux_added_len = len;
-                    }
-                }
-            }
+            (*env).insn_aux_data_len = new_len;
         }
     }
 }

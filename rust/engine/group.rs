@@ -64,10 +64,6 @@ impl Group<'_> {
         self.edits[0].end()
     }
 
-    pub(crate) fn removes(&self) -> bool {
-        self.edits[0].removes()
-    }
-
     /// Does the old insn stay, as the last one of the group?
     pub(crate) fn keeps(&self) -> bool {
         self.edits[self.edits.len() - 1].prepends()

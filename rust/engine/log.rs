@@ -65,8 +65,6 @@ pub(crate) struct Log {
 /// What the edits of a log come to, kept while they are recorded.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sum {
-    /// Number of insns of patches that refer to a subprog.
-    pub(crate) subprog_refs: u32,
     /// Most insns that one edit removes.
     pub(crate) longest_removal: u32,
     /// Number of insns that all patches add.
@@ -75,21 +73,13 @@ pub(crate) struct Sum {
     pub(crate) skips: bool,
 }
 
-impl Sum {
-    /// Adds the references of the patch of `edit`. Returns whether any is to an insn outside of it.
-    /// Most patches have none, for which recording is quicker without this in it.
-    #[inline(never)]
-    fn add_references(&mut self, edit: Edit, patch: &[Insn]) -> bool {
-        let mut refers_out = false;
-        for (insn, k) in patch.iter().zip(0..) {
-            if let Some(reference) = Reference::of(insn) {
-                self.subprog_refs += u32::from(!reference.is_jump);
-                let target = edit.target(k, reference.distance(insn));
-                refers_out |= target.is_some();
-            }
-        }
-        refers_out
-    }
+/// Does any insn of the patch of `edit` refer to one outside of it? Most patches have no references, for
+/// which recording is quicker without this in it.
+#[inline(never)]
+fn refers_out(edit: Edit, patch: &[Insn]) -> bool {
+    patch.iter().zip(0..).any(|(insn, k)| {
+        Reference::of(insn).is_some_and(|r| edit.target(k, r.distance(insn)).is_some())
+    })
 }
 
 impl Log {
@@ -179,7 +169,7 @@ impl Log {
             abi::push_into_room(&mut self.pool, *insn)?;
         }
         if refers {
-            edit.refers_out = self.sum.add_references(edit, patch);
+            edit.refers_out = refers_out(edit, patch);
         }
         self.sum.added = self.sum.added.saturating_add(edit.added());
         self.sum.skips |= edit.is_skipped();

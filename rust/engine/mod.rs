@@ -4,8 +4,7 @@
 //!
 //! It works on slices and knows nothing of C, sessions or statistics. The order is: record edits in
 //! a [`Log`](log::Log), compute their [`Layout`](layout::Layout), check that references still
-//! [reach](reach::check), allocate ([`NewAux`](aux::NewAux)), then change the [`Program`]. Nothing
-//! fails from there on.
+//! [reach](reach::check), make room, then change the [`Program`]. Nothing fails from there on.
 //!
 //! # Example
 //!
@@ -59,13 +58,11 @@
 //! - [`reach`]: do references still fit, and who is to blame,
 //! - [`relax`]: what becomes of jumps that do not,
 //! - [`shift`]: how an array with an item for each insn moves, not too much of it in one go,
-//! - [`added`], [`slots`]: aux data of insns that are added, and which insn has which entry,
 //! - [`insns`], [`relocate`], [`aux`], [`linfo`], [`subprog`], [`positions`]: one for each thing
 //!   that moves, with a function `rewrite`,
 //! - [`abi`]: the kernel's types and allocator.
 
 pub(crate) mod abi;
-pub(crate) mod added;
 pub(crate) mod aux;
 pub(crate) mod edit;
 pub(crate) mod group;
@@ -79,19 +76,15 @@ pub(crate) mod reference;
 pub(crate) mod relax;
 pub(crate) mod relocate;
 pub(crate) mod shift;
-pub(crate) mod slots;
 pub(crate) mod subprog;
 
 use abi::{
     FuncInfo,
     FuncInfoAux,
     Insn,
+    InsnAux,
     LineInfo,
     Subprog, //
-};
-use aux::{
-    Aux,
-    NewAux, //
 };
 use layout::Layout;
 use positions::Positions;
@@ -135,7 +128,8 @@ pub(crate) struct Program<'a> {
 
 /// What the verifier knows about a program.
 pub(crate) struct Verified<'a> {
-    pub(crate) aux: Aux<'a>,
+    /// An entry for each insn, with room as for the insns.
+    pub(crate) aux: &'a mut [InsnAux],
     /// With the entry that marks the end of the program.
     pub(crate) subprogs: &'a mut [Subprog],
     /// Empty, or one for each subprog.
@@ -155,9 +149,8 @@ pub(crate) struct Outcome {
 }
 
 impl Program<'_> {
-    /// Applies the edits of `layout`, for which [`reach::check`] has passed. `new_aux` was
-    /// allocated for this program and layout. `zero_extends` tells whether an insn defines a 32-bit
-    /// subregister, which is zero-extended then.
+    /// Applies the edits of `layout`, for which [`reach::check`] has passed. `zero_extends` tells
+    /// whether an insn defines a 32-bit subregister, which is zero-extended then.
     ///
     /// `pause` is called between any two things that take long, for others to run. Nobody else may look
     /// at the program meanwhile.
@@ -169,7 +162,6 @@ impl Program<'_> {
     pub(crate) fn rewrite(
         self,
         layout: &Layout<'_>,
-        new_aux: &mut NewAux,
         zero_extends: &impl Fn(&Insn) -> bool,
         pause: &mut dyn FnMut(),
     ) -> Outcome {
@@ -183,12 +175,10 @@ impl Program<'_> {
         };
         insns::rewrite(insns, layout, pause);
         pause();
-        if let Some(mut verified) = self.verified {
-            verified
-                .aux
-                .rewrite(new_aux, insns, layout, zero_extends, pause);
+        if let Some(verified) = self.verified {
+            aux::rewrite(verified.aux, insns, layout, zero_extends, pause);
             pause();
-            outcome.bytes_moved += new_aux.written(layout);
+            outcome.bytes_moved += aux::written(layout) * size_of::<InsnAux>() as u64;
             if layout.moves() {
                 linfo::rewrite_idx(verified.subprogs, self.linfo, layout);
                 positions::rewrite(verified.positions, layout);

@@ -62,11 +62,6 @@ pub(crate) fn may_refer(insn: &Insn) -> bool {
     MAY_REFER[usize::from(insn.code)]
 }
 
-/// Does the insn call a subprog or take its address?
-pub(crate) fn refers_to_subprog(insn: &Insn) -> bool {
-    Reference::of(insn).is_some_and(|r| !r.is_jump)
-}
-
 /// Most insns that a jump of 16 bits leads ahead. Back it leads one more.
 #[cfg(not(feature = "short_reach"))]
 pub(crate) const REACH: u32 = i16::MAX as u32;

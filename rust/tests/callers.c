@@ -87,7 +87,6 @@ static void end(struct kunit *test)
 	struct caller *caller = test->priv;
 
 	bpf_rewrite_end(&caller->rw);
-	caller->rw.patcher = NULL;
 	if (caller->env)
 		bpf_patcher_test_free(caller->env);
 	caller->env = NULL;
@@ -99,6 +98,26 @@ static void expect_program(struct kunit *test, const struct bpf_insn *insns, siz
 
 	KUNIT_EXPECT_EQ(test, caller->env->prog->len, size / sizeof(*insns));
 	KUNIT_EXPECT_MEMEQ(test, caller->env->prog->insnsi, insns, size);
+}
+
+static int replace(struct bpf_rewrite *rw, u32 idx, u32 cnt)
+{
+	return rw->ops->record(rw->patcher, BPF_EDIT_REPLACE, idx, patch, cnt);
+}
+
+static int prepend(struct bpf_rewrite *rw, u32 idx, u32 cnt)
+{
+	return rw->ops->record(rw->patcher, BPF_EDIT_PREPEND, idx, patch, cnt);
+}
+
+static int prepend_skipped(struct bpf_rewrite *rw, u32 idx, u32 cnt)
+{
+	return rw->ops->record(rw->patcher, BPF_EDIT_PREPEND_SKIPPED, idx, patch, cnt);
+}
+
+static int remove(struct bpf_rewrite *rw, u32 idx, u32 cnt)
+{
+	return rw->ops->record(rw->patcher, BPF_EDIT_REMOVE, idx, NULL, cnt);
 }
 
 static void callers_edges(struct kunit *test)
@@ -115,7 +134,7 @@ static void callers_edges(struct kunit *test)
 			cnt = edges[j];
 			within = cnt && (u64)idx + cnt <= LEN;
 			left = within ? LEN - cnt : LEN;
-			err = rw->ops->remove(rw->patcher, idx, cnt);
+			err = remove(rw, idx, cnt);
 			KUNIT_EXPECT_EQ(test, err, within ? 0 : -EINVAL);
 			linearize(test, left);
 			end(test);
@@ -125,9 +144,9 @@ static void callers_edges(struct kunit *test)
 				continue;
 			rw = begin(test);
 			within = idx < LEN && cnt;
-			err = rw->ops->prepend(rw->patcher, idx, patch, cnt, 0);
+			err = prepend(rw, idx, cnt);
 			KUNIT_EXPECT_EQ(test, err, within ? 0 : -EINVAL);
-			err = rw->ops->replace(rw->patcher, idx, patch, cnt, 0);
+			err = replace(rw, idx, cnt);
 			KUNIT_EXPECT_EQ(test, err, within ? 0 : -EINVAL);
 			linearize(test, within ? LEN + 2 * cnt - 1 : LEN);
 			end(test);
@@ -135,22 +154,18 @@ static void callers_edges(struct kunit *test)
 	}
 }
 
-static void callers_flags(struct kunit *test)
+static void callers_edits(struct kunit *test)
 {
-	u32 i, flag;
+	u32 i, edit;
 	int err;
 
 	for (i = 0; i < 32; i++) {
 		struct bpf_rewrite *rw = begin(test);
 
-		flag = BIT(i);
-		err = rw->ops->prepend(rw->patcher, 1, patch, 1, flag);
-		KUNIT_EXPECT_EQ(test, err, flag == BPF_PATCHER_F_JUMPS_BEHIND ? 0 : -EINVAL);
-		err = rw->ops->replace(rw->patcher, 2, patch, 1, flag);
-		KUNIT_EXPECT_EQ(test, err, flag == BPF_PATCHER_F_TO_BODY ? 0 : -EINVAL);
-		err = rw->ops->replace(rw->patcher, 3, patch, 1, ~flag);
-		KUNIT_EXPECT_EQ(test, err, -EINVAL);
-		linearize(test, flag == BPF_PATCHER_F_JUMPS_BEHIND ? LEN + 1 : LEN);
+		edit = BIT(i);
+		err = edit <= BPF_EDIT_REMOVE ? 0 : -EINVAL;
+		KUNIT_EXPECT_EQ(test, rw->ops->record(rw->patcher, edit, 2, patch, 1), err);
+		KUNIT_EXPECT_EQ(test, rw->ops->record(rw->patcher, ~edit, 3, patch, 1), -EINVAL);
 		end(test);
 	}
 }
@@ -161,28 +176,26 @@ static void callers_order(struct kunit *test)
 		BPF_MOV64_IMM(BPF_REG_0, 0), ADDED, ADDED, ADDED, ADDED, BPF_EXIT_INSN(),
 	};
 	struct bpf_rewrite *rw = begin(test);
-	const struct bpf_patcher_ops *ops = rw->ops;
-	struct bpf_patcher *p = rw->patcher;
 
-	KUNIT_EXPECT_EQ(test, ops->replace(p, 1, patch, 2, 0), 0);
+	KUNIT_EXPECT_EQ(test, replace(rw, 1, 2), 0);
 	/* Twice; what is replaced; what is in front; a removal where insns are added. */
-	KUNIT_EXPECT_EQ(test, ops->replace(p, 1, patch, 1, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->prepend(p, 1, patch, 1, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->remove(p, 1, 1), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->replace(p, 0, patch, 1, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->remove(p, 2, 2), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->prepend(p, 4, patch, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, replace(rw, 1, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, prepend(rw, 1, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, remove(rw, 1, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, replace(rw, 0, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, remove(rw, 2, 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, prepend(rw, 4, 1), 0);
 	/* What jumps skip, behind what they do not. */
-	KUNIT_EXPECT_EQ(test, ops->prepend(p, 4, patch, 1, BPF_PATCHER_F_JUMPS_BEHIND), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->replace(p, 4, patch, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, prepend_skipped(rw, 4, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, replace(rw, 4, 1), 0);
 	linearize(test, LEN + 2);
 
-	KUNIT_EXPECT_EQ(test, ops->remove(p, 3, 2), 0);
+	KUNIT_EXPECT_EQ(test, remove(rw, 3, 2), 0);
 	/* What is removed; insns that are added where some are removed. */
-	KUNIT_EXPECT_EQ(test, ops->remove(p, 4, 2), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->replace(p, 3, patch, 1, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->replace(p, 5, patch, 1, 0), -EINVAL);
-	KUNIT_EXPECT_EQ(test, ops->prepend(p, 5, patch, 1, 0), -EINVAL);
+	KUNIT_EXPECT_EQ(test, remove(rw, 4, 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, replace(rw, 3, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, replace(rw, 5, 1), -EINVAL);
+	KUNIT_EXPECT_EQ(test, prepend(rw, 5, 1), -EINVAL);
 	linearize(test, ARRAY_SIZE(expected));
 	expect_program(test, expected, sizeof(expected));
 	end(test);
@@ -201,12 +214,12 @@ static void callers_linearize_twice(struct kunit *test)
 	struct bpf_rewrite *rw = begin(test);
 
 	linearize(test, LEN);
-	KUNIT_EXPECT_EQ(test, rw->ops->replace(rw->patcher, 3, patch, 2, 0), 0);
+	KUNIT_EXPECT_EQ(test, replace(rw, 3, 2), 0);
 	linearize(test, LEN + 1);
 	linearize(test, LEN + 1);
 	/* The program is one insn longer by now. */
-	KUNIT_EXPECT_EQ(test, rw->ops->remove(rw->patcher, LEN, 2), -EINVAL);
-	KUNIT_EXPECT_EQ(test, rw->ops->remove(rw->patcher, LEN, 1), 0);
+	KUNIT_EXPECT_EQ(test, remove(rw, LEN, 2), -EINVAL);
+	KUNIT_EXPECT_EQ(test, remove(rw, LEN, 1), 0);
 	linearize(test, LEN);
 	expect_program(test, expected, sizeof(expected));
 	end(test);
@@ -216,10 +229,9 @@ static void callers_end_without_linearize(struct kunit *test)
 {
 	struct bpf_rewrite *rw = begin(test);
 
-	KUNIT_EXPECT_EQ(test, rw->ops->prepend(rw->patcher, 0, patch, PATCH, 0), 0);
-	KUNIT_EXPECT_EQ(test, rw->ops->replace(rw->patcher, 1, patch, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, prepend(rw, 0, PATCH), 0);
+	KUNIT_EXPECT_EQ(test, replace(rw, 1, 1), 0);
 	bpf_rewrite_end(rw);
-	rw->patcher = NULL;
 	expect_program(test, program, sizeof(program));
 	end(test);
 }
@@ -239,7 +251,6 @@ static struct bpf_insn long_insn(u32 idx)
 static void callers_long(struct kunit *test)
 {
 	struct bpf_insn insns[LONG], expected[LONG];
-	const struct bpf_patcher_ops *ops;
 	struct bpf_rewrite *rw;
 	u32 i, len = 0;
 
@@ -266,13 +277,12 @@ static void callers_long(struct kunit *test)
 	expected[0].off = len - 3;
 
 	rw = begin_on(test, insns, LONG);
-	ops = rw->ops;
-	KUNIT_EXPECT_EQ(test, ops->prepend(rw->patcher, 1, patch, 2, 0), 0);
-	KUNIT_EXPECT_EQ(test, ops->replace(rw->patcher, 50, patch, 3, 0), 0);
-	KUNIT_EXPECT_EQ(test, ops->prepend(rw->patcher, LONG - 1, patch, 1, 0), 0);
+	KUNIT_EXPECT_EQ(test, prepend(rw, 1, 2), 0);
+	KUNIT_EXPECT_EQ(test, replace(rw, 50, 3), 0);
+	KUNIT_EXPECT_EQ(test, prepend(rw, LONG - 1, 1), 0);
 	linearize(test, len + 10);
 	/* Four insns are in front of it by now. */
-	KUNIT_EXPECT_EQ(test, ops->remove(rw->patcher, 60 + 4, 10), 0);
+	KUNIT_EXPECT_EQ(test, remove(rw, 60 + 4, 10), 0);
 	linearize(test, len);
 	expect_program(test, expected, len * sizeof(*expected));
 	end(test);
@@ -286,7 +296,7 @@ static int callers_init(struct kunit *test)
 
 static struct kunit_case callers_cases[] = {
 	KUNIT_CASE(callers_edges),
-	KUNIT_CASE(callers_flags),
+	KUNIT_CASE(callers_edits),
 	KUNIT_CASE(callers_order),
 	KUNIT_CASE(callers_linearize_twice),
 	KUNIT_CASE(callers_end_without_linearize),

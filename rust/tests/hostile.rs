@@ -19,6 +19,13 @@ use crate::{
     entry,
     stats::STATS, //
 };
+use bindings::{
+    bpf_edit_BPF_EDIT_PREPEND as PREPEND,
+    bpf_edit_BPF_EDIT_PREPEND_SKIPPED as PREPEND_SKIPPED,
+    bpf_edit_BPF_EDIT_REMOVE as REMOVE,
+    bpf_edit_BPF_EDIT_REPLACE as REPLACE,
+    bpf_edit_BPF_EDIT_REPLACE_TO_BODY as REPLACE_TO_BODY, //
+};
 use kernel::{
     bindings,
     error::{
@@ -31,8 +38,6 @@ use kernel::{
 const LEN: u32 = 6;
 /// Most insns that a pass patches in place of one, and one more.
 const PATCH: usize = 32;
-const JUMPS_BEHIND: u32 = bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND;
-const TO_BODY: u32 = bindings::bpf_patcher_flags_BPF_PATCHER_F_TO_BODY;
 
 /// Indices and counts at every edge of a program of [`LEN`] insns, of its edits, and of their types.
 const EDGES: [u32; 12] = [
@@ -100,23 +105,23 @@ impl<'a> Open<'a> {
         })
     }
 
-    /// `cnt` is at most [`PATCH`], or `idx` is no insn's.
-    fn replace(&self, idx: u32, cnt: u32, flags: u32) -> Result {
+    /// `cnt` is at most [`PATCH`], or `idx` is no insn's, or `edit` none that brings insns.
+    fn record(&self, edit: bindings::bpf_edit, idx: u32, cnt: u32) -> Result {
         let insns = self.patch.as_ptr();
-        // SAFETY: By the type invariants; the patch has `cnt` insns, or `idx` is no insn's.
-        to_result(unsafe { entry::bpf_patcher_replace(self.p, idx, insns, cnt, flags) })
+        // SAFETY: By the type invariants; the patch has `cnt` insns, or nobody looks at it.
+        to_result(unsafe { entry::bpf_patcher_record(self.p, edit, idx, insns, cnt) })
     }
 
-    /// As [`Open::replace`].
-    fn prepend(&self, idx: u32, cnt: u32, flags: u32) -> Result {
-        let insns = self.patch.as_ptr();
-        // SAFETY: As above.
-        to_result(unsafe { entry::bpf_patcher_prepend(self.p, idx, insns, cnt, flags) })
+    fn replace(&self, idx: u32, cnt: u32) -> Result {
+        self.record(REPLACE, idx, cnt)
+    }
+
+    fn prepend(&self, idx: u32, cnt: u32) -> Result {
+        self.record(PREPEND, idx, cnt)
     }
 
     fn remove(&self, idx: u32, cnt: u32) -> Result {
-        // SAFETY: By the type invariants.
-        to_result(unsafe { entry::bpf_patcher_remove(self.p, idx, cnt) })
+        self.record(REMOVE, idx, cnt)
     }
 
     /// As the entry point does; `EBADE` if the result is not stock's.
@@ -169,8 +174,8 @@ mod tests {
                     let within = cnt > 0 && idx < LEN;
                     let session = Open::new(&mut bench)?;
                     let result = match replaces {
-                        true => session.replace(idx, cnt, 0),
-                        false => session.prepend(idx, cnt, 0),
+                        true => session.replace(idx, cnt),
+                        false => session.prepend(idx, cnt),
                     };
                     assert_eq!(result, allowed(within));
                     session.linearize()?;
@@ -189,44 +194,35 @@ mod tests {
         let session = Open::new(&mut bench)?;
         for idx in EDGES.into_iter().filter(|&idx| idx >= LEN) {
             for cnt in EDGES {
-                assert_eq!(session.replace(idx, cnt, 0), Err(EINVAL));
-                assert_eq!(session.prepend(idx, cnt, 0), Err(EINVAL));
+                assert_eq!(session.replace(idx, cnt), Err(EINVAL));
+                assert_eq!(session.prepend(idx, cnt), Err(EINVAL));
             }
         }
         Ok(())
     }
 
     #[test]
-    fn every_bit_of_the_flags() -> Result {
-        for bit in 0..u32::BITS {
-            let flag = 1 << bit;
-            let mut bench = program()?;
-            let session = Open::new(&mut bench)?;
-            assert_eq!(session.prepend(2, 1, flag), allowed(flag == JUMPS_BEHIND));
-            assert_eq!(session.replace(3, 1, flag), allowed(flag == TO_BODY));
-            for other in [flag | JUMPS_BEHIND, flag | TO_BODY, !flag] {
-                assert_eq!(session.prepend(4, 1, other), allowed(other == JUMPS_BEHIND));
-                assert_eq!(session.replace(5, 1, other), allowed(other == TO_BODY));
-                if other == TO_BODY {
-                    // It is taken, and so insn 5 cannot be patched again.
-                    break;
-                }
+    fn edits_that_are_none() -> Result {
+        let mut bench = program()?;
+        let session = Open::new(&mut bench)?;
+        for edit in EDGES.into_iter().filter(|&edit| edit > REMOVE) {
+            for cnt in EDGES {
+                assert_eq!(session.record(edit, 1, cnt), Err(EINVAL));
             }
-            session.linearize()?;
         }
-        Ok(())
+        session.linearize()
     }
 
     #[test]
     fn edits_that_do_not_go_together() -> Result {
         let mut bench = program()?;
         let session = Open::new(&mut bench)?;
-        session.replace(1, 2, 0)?;
+        session.replace(1, 2)?;
         for result in [
-            session.replace(1, 2, 0),
-            session.replace(1, 2, TO_BODY),
-            session.prepend(1, 1, 0),
-            session.replace(0, 1, 0),
+            session.replace(1, 2),
+            session.record(REPLACE_TO_BODY, 1, 2),
+            session.prepend(1, 1),
+            session.replace(0, 1),
             // What adds insns does not remove any.
             session.remove(1, 1),
             session.remove(0, 2),
@@ -236,18 +232,18 @@ mod tests {
             assert_eq!(result, Err(EINVAL));
         }
         // What was refused has left nothing behind.
-        session.prepend(4, 1, 0)?;
+        session.prepend(4, 1)?;
         assert_eq!(session.remove(4, 1), Err(EINVAL));
         // Jumps would skip it, but not what is there.
-        assert_eq!(session.prepend(4, 1, JUMPS_BEHIND), Err(EINVAL));
-        session.replace(4, 1, 0)?;
+        assert_eq!(session.record(PREPEND_SKIPPED, 4, 1), Err(EINVAL));
+        session.replace(4, 1)?;
         session.linearize()?;
         // Nor the other way round.
         session.remove(3, 2)?;
         for idx in 0..LEN {
-            assert_eq!(session.replace(idx, 1, 0), Err(EINVAL));
-            assert_eq!(session.prepend(idx, 1, 0), Err(EINVAL));
-            assert_eq!(session.prepend(idx, 1, JUMPS_BEHIND), Err(EINVAL));
+            assert_eq!(session.replace(idx, 1), Err(EINVAL));
+            assert_eq!(session.prepend(idx, 1), Err(EINVAL));
+            assert_eq!(session.record(PREPEND_SKIPPED, idx, 1), Err(EINVAL));
         }
         for idx in 0..5 {
             assert_eq!(session.remove(idx, 1), Err(EINVAL));
@@ -265,7 +261,7 @@ mod tests {
         let mut bench = program()?;
         let session = Open::new(&mut bench)?;
         session.linearize()?;
-        session.replace(3, 2, 0)?;
+        session.replace(3, 2)?;
         session.linearize()?;
         session.linearize()?;
         // The program is one insn longer by now.
@@ -283,8 +279,8 @@ mod tests {
         let mut bench = program()?;
         for _ in 0..2 {
             let session = Open::new(&mut bench)?;
-            session.prepend(0, 9, 0)?;
-            session.replace(5, 3, 0)?;
+            session.prepend(0, 9)?;
+            session.replace(5, 3)?;
             drop(session);
             let session = Open::new(&mut bench)?;
             session.remove(1, 5)?;
@@ -382,8 +378,8 @@ mod tests {
         assert!(bench.insns().is_empty());
         let session = Open::new(&mut bench)?;
         for idx in EDGES {
-            assert_eq!(session.replace(idx, 1, 0), Err(EINVAL));
-            assert_eq!(session.prepend(idx, 1, 0), Err(EINVAL));
+            assert_eq!(session.replace(idx, 1), Err(EINVAL));
+            assert_eq!(session.prepend(idx, 1), Err(EINVAL));
             assert_eq!(session.remove(idx, 1), Err(EINVAL));
         }
         drop(session);

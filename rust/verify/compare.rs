@@ -10,7 +10,6 @@ use crate::{
     engine::{
         abi::{
             Insn,
-            InsnAux,
             LineInfo, //
         },
         Program,
@@ -21,7 +20,6 @@ use crate::{
         View, //
     }, //
 };
-use core::mem::offset_of;
 use kernel::prelude::*;
 
 /// Where two programs differ.
@@ -66,15 +64,6 @@ fn same_bytes<T: Zeroable>(a: &T, b: &T) -> bool {
     bytes(a) == bytes(b)
 }
 
-/// Insns that patches added have `seen` 0 or 1 with us, as nobody reads more of it.
-fn same_aux(a: &InsnAux, b: &InsnAux) -> bool {
-    let seen = offset_of!(InsnAux, seen);
-    let behind = seen + size_of_val(&a.seen);
-    (a.seen != 0) == (b.seen != 0)
-        && bytes(a)[..seen] == bytes(b)[..seen]
-        && bytes(a)[behind..] == bytes(b)[behind..]
-}
-
 fn same_linfo(a: &LineInfo, b: &LineInfo) -> bool {
     let key = |l: &LineInfo| (l.insn_off, l.file_name_off, l.line_off, l.line_col);
     key(a) == key(b)
@@ -83,31 +72,24 @@ fn same_linfo(a: &LineInfo, b: &LineInfo) -> bool {
 /// Returns the first difference between what stands and what the kernel's own functions made of the
 /// copy.
 pub(crate) fn first_difference(view: &mut View, shadow: &mut Shadow) -> Option<Difference> {
-    let (ours_len, stock_len) = (view.len(), shadow.view.len());
-    differ_program(
-        &view.program(ours_len, 0),
-        &shadow.view.program(stock_len, 0),
-        ours_len,
-    )
-    .or_else(|| differ_poke(view, &shadow.view))
-    .or_else(|| differ_arrays(view, shadow))
+    differ_program(&view.program(0), &shadow.view.program(0))
+        .or_else(|| differ_poke(view, &shadow.view))
+        .or_else(|| differ_arrays(view, shadow))
 }
 
-/// `a` is of `len` insns, and so is `b` unless the insns differ.
-fn differ_program(a: &Program<'_>, b: &Program<'_>, len: u32) -> Option<Difference> {
+fn differ_program(a: &Program<'_>, b: &Program<'_>) -> Option<Difference> {
     differ(a.insns, b.insns, same_insn)
         .map(at(c"insn"))
         .or_else(|| differ(a.linfo, b.linfo, same_linfo).map(at(c"line info")))
         .or_else(|| match (&a.verified, &b.verified) {
-            (Some(a), Some(b)) => differ_verified(a, b, len),
+            (Some(a), Some(b)) => differ_verified(a, b),
             _ => None,
         })
 }
 
-fn differ_verified(a: &Verified<'_>, b: &Verified<'_>, len: u32) -> Option<Difference> {
-    (0..len)
-        .find(|&i| !same_aux(a.aux.of(i), b.aux.of(i)))
-        .map(|i| at(c"aux data")(i as usize))
+fn differ_verified(a: &Verified<'_>, b: &Verified<'_>) -> Option<Difference> {
+    differ(a.aux, b.aux, same_bytes)
+        .map(at(c"aux data"))
         .or_else(|| {
             differ(a.subprogs, b.subprogs, |a, b| a.start == b.start).map(at(c"subprog start"))
         })

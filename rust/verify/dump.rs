@@ -165,14 +165,8 @@ fn show_all(
     if let Some((ours, stock)) = difference.positions {
         pr_err!("verify:   position {ours}, with stock {stock}\n");
     }
-    let (ours_len, stock_len) = (view.len(), shadow.view.len());
-    show("patcher", &view.program(ours_len, 0), difference, pass);
-    show(
-        "stock",
-        &shadow.view.program(stock_len, 0),
-        difference,
-        pass,
-    );
+    show("patcher", &view.program(0), difference, pass);
+    show("stock", &shadow.view.program(0), difference, pass);
     show_edits(log, difference);
 }
 
@@ -185,7 +179,7 @@ fn show(name: &str, program: &Program<'_>, difference: &Difference, pass: u32) {
         return;
     };
     if i < program.insns.len() {
-        let aux = verified.aux.of(i as u32);
+        let aux = &verified.aux[i];
         pr_err!(
             "verify:   {name}: aux of insn {i}: orig_idx {} seen {} zext_dst {} indirect_target {}\n",
             aux.orig_idx,

@@ -146,8 +146,7 @@ pub(crate) fn accepted(view: &mut View) -> Option<Accepted> {
     if view.is_offloaded() {
         return None;
     }
-    let len = view.len();
-    match Accepted::take(&mut view.program(len, 0)) {
+    match Accepted::take(&mut view.program(0)) {
         Ok(accepted) => accepted,
         failed => {
             STATS.count_failure(&failed);
@@ -185,6 +184,5 @@ fn judged(view: &mut View, accepted: &Accepted) -> Result<(), Stop> {
         poke: &poke,
         pause: &resched,
     };
-    let len = view.len();
-    load::judge(accepted, &mut view.program(len, 0), &besides)
+    load::judge(accepted, &mut view.program(0), &besides)
 }

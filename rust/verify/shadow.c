@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "../shims.h"
 #include "shadow.h"
 
 /* bpf_prog_realloc() may free what this returns, so it allocates alike. */
@@ -61,6 +62,8 @@ static struct bpf_prog_aux *copy_prog_aux(const struct bpf_prog_aux *aux)
 		return NULL;
 
 	copy->poke_tab = NULL;
+	/* The device was told of what is removed. */
+	copy->offload_requested = false;
 	err = copy_array(&copy->linfo, aux->linfo, aux->nr_linfo, sizeof(*aux->linfo));
 	err = copy_array(&copy->func_info, aux->func_info, aux->func_info_cnt,
 			 sizeof(*aux->func_info)) ?: err;
@@ -79,20 +82,15 @@ static struct bpf_prog_aux *copy_prog_aux(const struct bpf_prog_aux *aux)
 	return copy;
 }
 
-/*
- * State of insns, insn i has state i. vrealloc() will get it. Jump tables stay
- * those of @env.
- */
+/* State of insns. vrealloc() will get it. Jump tables stay those of @env. */
 static struct bpf_insn_aux_data *copy_insn_aux(const struct bpf_verifier_env *env, u32 len)
 {
 	struct bpf_insn_aux_data *copy;
-	u32 i;
+	size_t size = array_size(len, sizeof(*copy));
 
-	copy = __vmalloc(array_size(len, sizeof(*copy)), GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!copy)
-		return NULL;
-	for (i = 0; i < len; i++)
-		memcpy(&copy[i], bpf_insn_aux(env, i), sizeof(*copy));
+	copy = __vmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (copy)
+		memcpy(copy, env->insn_aux_data, size);
 	return copy;
 }
 
@@ -138,7 +136,7 @@ err:
 
 /*
  * Give @prog and @env what @shadow has; @shadow is only to be freed then.
- * Returns the program, which may have moved, or an ERR_PTR.
+ * Returns the program, which may have moved, or NULL if there is no memory.
  */
 struct bpf_prog *bpf_patcher_shadow_install(struct bpf_verifier_env *shadow,
 					    struct bpf_prog *prog,
@@ -146,9 +144,9 @@ struct bpf_prog *bpf_patcher_shadow_install(struct bpf_verifier_env *shadow,
 {
 	struct bpf_prog_aux *from = shadow->prog->aux, *to;
 
-	prog = bpf_patcher_reserve(prog, shadow->prog->len);
-	if (IS_ERR(prog))
-		return prog;
+	prog = bpf_patcher_prog_realloc(prog, shadow->prog->len);
+	if (!prog)
+		return NULL;
 	prog->len = shadow->prog->len;
 	memcpy(prog->insnsi, shadow->prog->insnsi, bpf_prog_insn_size(prog));
 
@@ -173,7 +171,6 @@ struct bpf_prog *bpf_patcher_shadow_install(struct bpf_verifier_env *shadow,
 	env->prog = prog;
 	env->subprog_cnt = shadow->subprog_cnt;
 	memcpy(env->subprog_info, shadow->subprog_info, sizeof(env->subprog_info));
-	bpf_free_aux_slots(env);
 	swap(env->insn_aux_data, shadow->insn_aux_data);
 	env->insn_aux_data_len = shadow->insn_aux_data_len;
 	return prog;

@@ -15,10 +15,8 @@ use crate::{
             TooFar, //
         }, //
     },
-    view::{
-        must_abort,
-        View, //
-    }, //
+    resched::must_abort,
+    view::View, //
 };
 use kernel::{
     bindings,
@@ -117,8 +115,11 @@ impl Shadow {
     pub(crate) fn install(&mut self, view: &mut View) -> Result {
         // SAFETY: By the type invariants and those of `View`.
         let prog = unsafe { bpf_patcher_shadow_install(self.env, view.prog(), view.env()) };
+        if prog.is_null() {
+            return Err(ENOMEM);
+        }
         // SAFETY: It is the same program.
-        unsafe { view.set_prog(from_err_ptr(prog)?) };
+        unsafe { view.set_prog(prog) };
         self.put_arrays_back(view);
         Ok(())
     }
@@ -170,7 +171,7 @@ impl Shadow {
         let prog = match kind {
             Kind::Remove { cnt } => {
                 // SAFETY: By the type invariants; the insns are in the program.
-                return to_result(unsafe { bindings::bpf_remove_insn_data(env, at, cnt) });
+                return to_result(unsafe { bindings::verifier_remove_insns(env, at, cnt) });
             }
             // SAFETY: By the type invariants; `at` is an insn's.
             Kind::Replace { .. } => unsafe {
@@ -181,14 +182,10 @@ impl Shadow {
                 let mut with_insn = abi::with_capacity(patch.len() + 1)?;
                 abi::extend(&mut with_insn, patch)?;
                 abi::push(&mut with_insn, Insn::default())?;
-                let flags = match behind {
-                    true => bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND,
-                    false => 0,
-                };
                 // SAFETY: By the type invariants; `at` is an insn's, and there is room for one more
                 // than `len`.
                 unsafe {
-                    bindings::bpf_prepend_insn_data(env, at, with_insn.as_mut_ptr(), len, flags)
+                    bindings::bpf_prepend_insn_data(env, at, with_insn.as_mut_ptr(), len, behind)
                 }
             }
         };

@@ -18,13 +18,15 @@ source=$KDIR
 [[ -f $KDIR/Kbuild || ! -e $KDIR/source ]] || source=$KDIR/source
 header=$source/include/linux/bpf_patcher.h
 [[ -f $header ]] ||
-	die "the kernel of KDIR=$KDIR lacks include/linux/bpf_patcher.h; apply patches/<its version>/*.patch and build it first"
+	die "the kernel of KDIR=$KDIR lacks include/linux/bpf_patcher.h; apply 1-fixes and 2-sessions of patches/<its version>, and build it first"
 grep -qx 'CONFIG_RUST=y' "$KDIR/.config" ||
 	die "the kernel of KDIR=$KDIR is built without CONFIG_RUST; switch it on ('make rustavailable' says what is missing) and build it again"
-ours=$(contract_version)
+grep -qx 'CONFIG_BPF_PATCHER_HOOKS=y' "$KDIR/.config" ||
+	die "the kernel of KDIR=$KDIR is built without CONFIG_BPF_PATCHER_HOOKS; switch it on and build it again"
+ours=$(contract_versions)
 theirs=$(sed -nE 's/^#define BPF_PATCHER_VERSION[[:space:]]+([0-9]+)$/\1/p' "$header")
-[[ $ours == "$theirs" ]] ||
-	die "the kernel of KDIR=$KDIR has version ${theirs:-unknown} of the contract, this module is for version $ours; use the series and the module of one checkout"
+[[ -n $theirs && " $ours " == *" $theirs "* ]] ||
+	die "the kernel of KDIR=$KDIR has version ${theirs:-unknown} of the contract, this module is for ${ours/ / or }; use the series and the module of one checkout"
 [[ ! -e $KDIR/vmlinux.symvers && ! -e $KDIR/Module.symvers ]] && die "the kernel of KDIR=$KDIR is configured but not built; build it first"
 # With the compiler that the kernel was built with.
 llvm=()

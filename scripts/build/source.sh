@@ -70,7 +70,7 @@ check_version() {
 	version=$(kernel_version "$1" 2>/dev/null || true)
 	[[ -n $version ]] || die "$2 is not a Linux source tree (no version in its Makefile)"
 	[[ -d $TOP/patches/$version ]] && return 0
-	have=$(find "$TOP/patches" -mindepth 1 -maxdepth 1 -type d ! -name '*-*' -printf '%f ' | sort)
+	have=$(find "$TOP/patches" -mindepth 1 -maxdepth 1 -type d -printf '%f ' | sort)
 	die "$2 is Linux $version and there is no series for it (there is: ${have% }); pass KSRC=<tree or tarball> of one of these"
 }
 
@@ -100,13 +100,13 @@ make_stock() {
 make_patched() {
 	local tree want dir patches
 	tree=$(patched_source_path)
-	[[ -z $SERIES || -d $(series_path "$stock")-$SERIES ]] || die "there is no series '$SERIES'"
+	all_series "$stock" | grep -q "/[0-9]-${SERIES:-far-jumps}\$" || die "there is no series '$SERIES'"
 	want=$(series_stamp)
 	[[ $(cat "$tree.stamp" 2>/dev/null) != "$want" ]] || return 0
 	need_disk 500 "the patched kernel source"
 	dir=$(partial_dir patched)
 	mapfile -t patches < <(series_patches "$stock")
-	stage "apply $(kernel_version "$stock") series${SERIES:+ and $SERIES}" series apply_series "$stock" "$dir/tree" "${patches[@]}"
+	stage "apply series for $(kernel_version "$stock") up to ${SERIES:-far-jumps}" series apply_series "$stock" "$dir/tree" "${patches[@]}"
 	rm -f "$tree.stamp"
 	if [[ -d $tree ]]; then
 		stage "update patched source" series-update update_tree "$dir/tree" "$tree"

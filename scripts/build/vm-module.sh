@@ -12,7 +12,7 @@ compile() {
 	local build=$1 dir=$2 contract=$3
 	copy_module "$dir"
 	# Its own check would stop the build.
-	[[ -z $contract ]] || sed -i "s/^const CONTRACT: u32 = .*/const CONTRACT: u32 = $contract;/; /^const _: () = assert!(/,/^);/d" "$dir/rust/entry.rs"
+	[[ -z $contract ]] || sed -i "s/^pub(crate) const CONTRACT: u32 = .*/pub(crate) const CONTRACT: u32 = $contract;/; /^const _: () = assert!(/,/^);/d" "$dir/rust/entry.rs"
 	run "$TOP/scripts/setup/inroot.sh" make -C "$build" "${VM_MAKE_ARGS[@]}" -j"$JOBS" M="$dir" modules
 }
 dispatch_step "$@"

@@ -8,7 +8,6 @@
 source "$(dirname "$0")/../lib/paths.sh"
 
 KIND=vm-lean
-export SERIES=$ALL_SERIES
 run "$TOP/scripts/build/vm-module.sh" "$KIND"
 run "$TOP/scripts/setup/inroot.sh" "$TOP/scripts/report/panics.py" \
 	"$(vm_module_path "$KIND")/bpf_patcher.ko" "$TOP" "$TOP/selftests/panics.allow"

@@ -6,7 +6,6 @@
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
 
-export SERIES=$ALL_SERIES
 # Results of an earlier run may be those of another state of the checkout.
 rm -rf "$TOP/results/selftests/ci"
 # A machine that hangs must not take the time of all others; the slowest takes some minutes.

@@ -1,30 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Each further series, as that of static branches, applies on top of the first one alone.
+# Each series applies on top of those before it, whoever stops at which.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
 
-SERIES=
-source=$(patched_source_path)
-first=$(series_path "$source")
+source=$(stock_source_path)
 mapfile -t series < <(all_series "$source")
-cd "$source"
-# If the cache is inside of a repository, git must not look there.
-GIT_CEILING_DIRECTORIES=$(dirname "$source")
-export GIT_CEILING_DIRECTORIES
+mkdir -p "$TOP/results"
+tree=$(mktemp -d "$TOP/results/series.XXXXXX")
+trap 'rm -rf "$tree"' EXIT
 applied=()
 for dir in "${series[@]}"; do
-	[[ $dir != "$first" ]] || continue
 	mapfile -t patches < <(find "$dir" -name '*.patch' | sort)
-	# As one, as each builds on those before it.
-	cat "${patches[@]}" | run "$TOP/scripts/setup/inroot.sh" git apply --check --whitespace=nowarn - ||
-		die "${dir#"$TOP"/} does not apply on top of ${first#"$TOP"/}"
+	# What they touch, as the series before have left it.
+	sed -nE 's|^--- a/||p' "${patches[@]}" | sort -u | while read -r file; do
+		[[ -e $tree/$file || ! -e $source/$file ]] || install -D -m 644 "$source/$file" "$tree/$file"
+	done
+	cat "${patches[@]}" | (cd "$tree" && GIT_CEILING_DIRECTORIES=${tree%/*} run "$TOP/scripts/setup/inroot.sh" git apply --whitespace=nowarn -) ||
+		die "${dir#"$TOP"/} does not apply on top of the series before it"
 	applied+=("${dir##*/} (${#patches[@]} patches)")
 done
-((${#applied[@]})) || {
-	echo "there is one series only"
-	exit 77
-}
 echo "applies: ${applied[*]}"

@@ -7,12 +7,9 @@
 # shellcheck source=scripts/lib/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# A series on top of the first one: its name is behind the version in patches/. With SERIES set, kernels and
-# what is built against them have both series, and directories of their own.
+# The last of the series that kernels have, far-jumps if it is empty: fixes, sessions, far-jumps or static-branch. With
+# SERIES set, they and what is built against them have directories of their own.
 SERIES=${SERIES:-}
-# Every series, for the virtual machine of `make test`: what the first one does is to hold with all of them.
-# shellcheck disable=SC2034 # used by the scripts that source this file
-ALL_SERIES=static-branch
 
 BINDGEN_VERSION=0.72.1
 SOURCE_PACKAGE=linux-source-7.3
@@ -163,20 +160,16 @@ vm_module_path() { echo "$(kernel_path "$1").module${2:+-contract$2}"; }
 vm_kmods_path() { echo "$(kernel_path "$1").kmods"; }
 vm_selftests_path() { echo "$(kernel_path "$1").selftests"; }
 
-# series_path TREE: the patches for a source tree.
-series_path() { echo "$TOP/patches/$(kernel_version "$1")"; }
-# all_series TREE: the directories of all series for it, one a line.
-all_series() {
-	series_path "$1"
-	find "$TOP/patches" -mindepth 1 -maxdepth 1 -type d -name "$(kernel_version "$1")-*" | sort
-}
+# all_series TREE: the directories of all series for a source tree, one a line, each on top of the one before.
+all_series() { find "$TOP/patches/$(kernel_version "$1")" -mindepth 1 -maxdepth 1 -type d -name '[0-9]-*' | sort; }
 # series_patches TREE: the patches that the patched tree has, one a line, in order. The cover letters beside
 # them do not count.
 series_patches() {
-	local series
-	series=$(series_path "$1")
-	find "$series" -name '*.patch' | sort
-	[[ -z $SERIES ]] || find "$series-$SERIES" -name '*.patch' | sort
+	local dir
+	while read -r dir; do
+		find "$dir" -name '*.patch' | sort
+		[[ ${dir##*/[0-9]-} != "${SERIES:-far-jumps}" ]] || return 0
+	done < <(all_series "$1")
 }
 series_stamp() {
 	local patches
@@ -184,8 +177,10 @@ series_stamp() {
 	hash_tree "${patches[@]}"
 }
 
-# The version of the contract with the kernel that the module is written for, its one home.
-contract_version() { sed -nE 's/^const CONTRACT: u32 = ([0-9]+);$/\1/p' "$TOP/rust/entry.rs"; }
+# The versions of the contract with the kernel that the module is written for, from their one home: with far jumps, and
+# with sessions alone.
+contract_versions() { sed -nE 's/^pub\(crate\) const CONTRACT: u32 = \[([0-9]+), ([0-9]+)\].*/\2 \1/p' "$TOP/rust/entry.rs"; }
+contract_version() { contract_versions | cut -d' ' -f1; }
 
 # The module's sources, and what an out-of-tree build leaves among them.
 MODULE_SOURCES=(Kbuild Kconfig rust)

@@ -70,7 +70,6 @@ ci_runs() {
 	echo "loader vm-lean loader $(loader_path) $(progs_path)"
 	echo "unload vm-lean unload $(loader_path) 40"
 	echo "module vm-lean module $(vm_module_path vm-lean "$OTHER_CONTRACT")/bpf_patcher.ko $OTHER_CONTRACT $(contract_version)"
-	static_branch_runs vm-lean
 }
 
 # What rewrites, with sanitizers.

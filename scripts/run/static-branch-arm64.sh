@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# static-branch-arm64.sh: builds a small kernel for arm64 with both series, and runs the selftest of static
+# static-branch-arm64.sh: builds a small kernel for arm64 with all series, and runs the selftest of static
 # branches on it, in QEMU with two CPUs; then what a static branch costs, in executed instructions. Installs
 # QEMU for arm64 on the host.
 #

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# static-branch.sh: builds a kernel with both series, and runs in each mode what belongs to the second one:
+# static-branch.sh: builds a kernel with all series, and runs in each mode what belongs to the second one:
 # its tests in test_progs and test_verifier, and the loader, which switches branches while all CPUs run
 # them. Then what a trace point costs, in executed instructions. Last, programs without static branches: they
 # have to be as on a kernel without the series. Kernels and suites are built from nothing the first time (an

@@ -124,7 +124,7 @@ part_sanitizers() {
 
 # With the JIT, locks and the kernel's own test suites, which find what these have: with both series, as in `make test`.
 # One machine at a time, as another part runs beside it.
-part_suites() { ONLY='' MACHINES=1 SERIES=$ALL_SERIES run "$TOP/scripts/run/selftests.sh" debug; }
+part_suites() { ONLY='' MACHINES=1 run "$TOP/scripts/run/selftests.sh" debug; }
 
 # Properties are tested on so many cases each.
 build_host() { boot_prepare um; }

@@ -137,7 +137,6 @@ void bpf_patcher_test_free(struct bpf_verifier_env *env)
 
 	for (i = 0; i < env->insn_array_map_cnt; i++)
 		env->insn_array_maps[i]->ops->map_free(env->insn_array_maps[i]);
-	bpf_free_aux_slots(env);
 	vfree(env->insn_aux_data);
 	if (env->prog) {
 		kvfree(env->prog->aux->linfo);

@@ -100,7 +100,6 @@ pub(crate) struct Extras<'a> {
 pub(crate) struct Bench {
     env: *mut bindings::bpf_verifier_env,
     view: View,
-    aux_stays: bool,
     relaxes: bool,
 }
 
@@ -116,14 +115,8 @@ impl Bench {
             env,
             // SAFETY: `env` and its program are as the verifier makes them.
             view: unsafe { View::new((*env).prog, env) },
-            aux_stays: false,
             relaxes: false,
         })
-    }
-
-    /// Lets aux data stay in each session, if `stays`, though its array has room to move in.
-    pub(crate) fn keep_aux(&mut self, stays: bool) {
-        self.aux_stays = stays;
     }
 
     /// Lets jumps that are too far be relaxed in each session, if `relaxes`, and not be refused.
@@ -153,7 +146,7 @@ impl Bench {
             let Some(verified) = program.verified else {
                 return;
             };
-            for (entry, i) in verified.aux.entries.iter_mut().zip(1..) {
+            for (entry, i) in verified.aux.iter_mut().zip(1..) {
                 entry.seen = i;
             }
             for (subprog, i) in verified.subprogs.iter_mut().zip(0usize..) {
@@ -201,7 +194,8 @@ impl Bench {
     pub(crate) fn leave_behind(&mut self, insn: Insn) -> Result {
         let len = self.view.len();
         self.view.reserve(len + 1)?;
-        self.view.program(len + 1, 0).insns[len as usize] = insn;
+        self.view.reserve_aux(len + 1)?;
+        self.view.program(len + 1).insns[len as usize] = insn;
         Ok(())
     }
 
@@ -214,10 +208,10 @@ impl Bench {
 
     /// Does `bpf_prepend_insn_data()` put all but the last of `patch`, which is room for one more,
     /// in front of insn `at`?
-    pub(crate) fn prepend_as_stock(&mut self, at: u32, patch: &mut [Insn], flags: u32) -> bool {
+    pub(crate) fn prepend_as_stock(&mut self, at: u32, patch: &mut [Insn], skipped: bool) -> bool {
         let (insns, cnt) = (patch.as_mut_ptr(), patch.len() as u32 - 1);
         // SAFETY: By the type invariants; `at` is an insn's.
-        self.patched(unsafe { bindings::bpf_prepend_insn_data(self.env, at, insns, cnt, flags) })
+        self.patched(unsafe { bindings::bpf_prepend_insn_data(self.env, at, insns, cnt, skipped) })
     }
 
     fn patched(&mut self, prog: *mut bindings::bpf_prog) -> bool {
@@ -268,8 +262,7 @@ impl Bench {
 
     /// The program as it stands, with what goes with it.
     pub(crate) fn program(&mut self) -> Program<'_> {
-        let len = self.view.len();
-        self.view.program(len, 0)
+        self.view.program(0)
     }
 
     /// Where the program is.
@@ -296,11 +289,8 @@ impl Bench {
     pub(crate) fn open(&mut self, verify: bool) -> Result<KBox<Session>> {
         // SAFETY: Nobody else refers to the program until the session ends.
         let mut view = unsafe { View::new(self.view.prog(), self.view.env()) };
-        if self.aux_stays {
-            view.keep_aux();
-        }
-        if !self.relaxes {
-            view.refuse_far_jumps();
+        if self.relaxes {
+            view.allow_far_jumps();
         }
         let pass = bindings::bpf_patcher_pass_BPF_PATCHER_PASS_CTX;
         Session::begin(view, pass, verify)

@@ -20,14 +20,12 @@ use kernel::{
     prelude::*, //
 };
 
-const JUMPS_BEHIND: u32 = bindings::bpf_patcher_flags_BPF_PATCHER_F_JUMPS_BEHIND;
-
 #[kunit_tests(bpf_patcher_defects)]
 mod tests {
     use super::*;
 
     #[test]
-    fn d1_backward_call_behind_slots_of_may_goto() -> Result {
+    fn fix02_backward_call_behind_slots_of_may_goto() -> Result {
         let insns = [
             call(3),
             exit(),
@@ -47,26 +45,26 @@ mod tests {
 
         let mut stock = Bench::of(&insns, &extras)?;
         let mut patch = [mov(10), mov(11), mov(0)];
-        assert!(stock.prepend_as_stock(4, &mut patch, JUMPS_BEHIND));
+        assert!(stock.prepend_as_stock(4, &mut patch, true));
         assert_eq!(stock.insns()[6].imm, -5);
         Ok(())
     }
 
     #[test]
-    fn d2_backward_jump_behind_a_barrier() -> Result {
+    fn fix03_backward_jump_behind_a_barrier() -> Result {
         let insns = [mov(0), mov(1), jeq(0, -2), exit()];
         let mut bench = Bench::of(&insns, &Extras::default())?;
         bench.edit(|log| prepend(log, 2, &[mov(10)]))?;
         assert_eq!(bench.insns()[3].off, -3);
 
         let mut stock = Bench::of(&insns, &Extras::default())?;
-        assert!(stock.prepend_as_stock(2, &mut [mov(10), mov(0)], 0));
+        assert!(stock.prepend_as_stock(2, &mut [mov(10), mov(0)], false));
         assert_eq!(stock.insns()[3].off, -3);
         Ok(())
     }
 
     #[test]
-    fn d4_tail_call_behind_slots_of_may_goto() -> Result {
+    fn tail_call_behind_slots_of_may_goto() -> Result {
         let insns = [call(1), exit(), tail_call(), may_goto(0), exit()];
         let extras = Extras {
             subprogs: &[2],
@@ -84,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn d5_indirect_jump_in_front_of_slots_of_may_goto() -> Result {
+    fn fix05_indirect_jump_in_front_of_slots_of_may_goto() -> Result {
         let insns = [call(1), gotox(), may_goto(0), exit()];
         let extras = Extras {
             subprogs: &[2],
@@ -95,13 +93,13 @@ mod tests {
         assert_eq!(bench.insns()[1].off, 0);
 
         let mut stock = Bench::of(&insns, &extras)?;
-        assert!(stock.prepend_as_stock(2, &mut [mov(10), mov(0)], JUMPS_BEHIND));
+        assert!(stock.prepend_as_stock(2, &mut [mov(10), mov(0)], true));
         assert_eq!(stock.insns()[1].off, 0);
         Ok(())
     }
 
     #[test]
-    fn d6_probe_of_what_is_behind_the_last_insn() -> Result {
+    fn fix01_probe_of_what_is_behind_the_last_insn() -> Result {
         // Long enough, once patched, for the probe to be made.
         let len = i16::MAX as usize;
         let last = len as u32 - 1;
@@ -119,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn d6_probe_behind_the_last_page() -> Result {
+    fn fix01_probe_behind_the_last_page() -> Result {
         // So many insns end with the last page of the program, and behind that is nothing.
         let front = offset_of!(bindings::bpf_prog, __bindgen_anon_2);
         let len = (65 * PAGE_SIZE - front) / size_of::<Insn>();

@@ -131,7 +131,9 @@ impl Source<'_> {
             return log.record(idx, Kind::Replace { to_body: false }, &buf[..2]);
         }
 
-        let mut behind = self.rng.once_in(4);
+        // No subprog begins after a tail call, of which stock would take the offset for a jump's.
+        let follows_tail_call = idx > 0 && is_tail_call(&self.program.insns[idx as usize - 1]);
+        let mut behind = self.rng.once_in(4) && !follows_tail_call;
         let prepends = [0, 0, 1, 1, 1, 2][self.rng.below(6) as usize];
         for _ in 0..prepends {
             let cnt = 1 + self.rng.below(3);

@@ -26,7 +26,7 @@ use crate::{
         abi::Insn,
         log::Log, //
     },
-    view::must_abort, //
+    resched::must_abort, //
 };
 use kernel::prelude::*;
 
@@ -95,7 +95,7 @@ fn program(len: u32, from: u32, reference: Insn) -> Result<Bench> {
         let Some(verified) = program.verified else {
             return;
         };
-        for (entry, i) in verified.aux.entries.iter_mut().zip(1u64..) {
+        for (entry, i) in verified.aux.iter_mut().zip(1u64..) {
             entry.seen = 1;
             entry.map_key_state = i;
         }
@@ -112,9 +112,8 @@ fn program(len: u32, from: u32, reference: Insn) -> Result<Bench> {
     Ok(bench)
 }
 
-fn check(len: u32, from: u32, reference: Insn, log: &Log, aux_stays: bool) -> Result {
+fn check(len: u32, from: u32, reference: Insn, log: &Log) -> Result {
     let mut bench = program(len, from, reference)?;
-    bench.keep_aux(aux_stays);
     let mut old = KVVec::new();
     old.extend_from_slice(bench.insns(), GFP_KERNEL)?;
     bench.session(log)??;
@@ -142,8 +141,7 @@ pub(super) fn every_combination() -> Result {
                 for (base, combinations) in combinations {
                     for actions in 0..combinations {
                         let log = edits(len, base, actions)?;
-                        let aux_stays = sessions % 2 == 1;
-                        check(len, from, reference, &log, aux_stays).inspect_err(|error| {
+                        check(len, from, reference, &log).inspect_err(|error| {
                             pr_err!(
                                 "{error:?}: {len} insns, {from} refers to {to} by code {:#x}, edits {actions:#x} of base {base}\n",
                                 reference.code

@@ -70,7 +70,7 @@ mod tests {
         assert!(bench.is(&[ja(0), mov(10), mov(11), mov(12), ja(-4), exit()]));
         assert!(bench.array_is(&[1]));
         let program = bench.program();
-        assert_eq!(program.verified.ok_or(EINVAL)?.aux.of(3).orig_idx, 1);
+        assert_eq!(program.verified.ok_or(EINVAL)?.aux[3].orig_idx, 1);
         Ok(())
     }
 
@@ -156,7 +156,7 @@ mod tests {
         let mut bench = Bench::of(&[mov(0), mov(1), mov(2), exit()], &Extras::default())?;
         bench.fill(|program| {
             if let Some(verified) = program.verified {
-                verified.aux.entries[1].zext_dst = true;
+                verified.aux[1].zext_dst = true;
             }
         });
         // An ALU insn defines a subregister when it is a 32-bit one.
@@ -166,9 +166,7 @@ mod tests {
         })?;
         let program = bench.program();
         let aux = program.verified.ok_or(EINVAL)?;
-        assert!(
-            (0..5).all(|i| aux.aux.of(i as u32).zext_dst == [true, true, false, false, false][i])
-        );
+        assert!((0..5).all(|i| aux.aux[i].zext_dst == [true, true, false, false, false][i]));
         Ok(())
     }
 
@@ -203,7 +201,7 @@ mod tests {
         let aux = program.verified.ok_or(EINVAL)?;
         let orig = [0, 0, 0, 1, 0, 3, 4];
         assert_eq!(program.insns.len(), orig.len());
-        assert!((0..orig.len()).all(|i| aux.aux.of(i as u32).orig_idx == orig[i]));
+        assert!((0..orig.len()).all(|i| aux.aux[i].orig_idx == orig[i]));
         Ok(())
     }
 

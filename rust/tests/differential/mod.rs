@@ -20,8 +20,8 @@ mod rng;
 
 use crate::{
     engine::log::Log,
+    resched::must_abort, //
     stats::STATS,
-    view::must_abort, //
 };
 use bench::{
     Bench,
@@ -45,7 +45,7 @@ struct Tally {
     relaxed: u64,
 }
 
-/// One session with random edits. Returns false if the program is not to be edited any more.
+/// One session with random edits; `marked` tells whether all insns have marks. Returns false if the program is not to be edited any more.
 ///
 /// # Errors
 ///
@@ -55,6 +55,7 @@ fn session(
     bench: &mut Bench,
     marker: &mut u32,
     every: u32,
+    marked: &mut bool,
     tally: &mut Tally,
 ) -> Result<bool> {
     let mut old = KVVec::new();
@@ -81,9 +82,13 @@ fn session(
     let relaxed = STATS.far_jumps.get() - relaxed;
     tally.relaxed += relaxed;
     match result {
-        // These have no marks of their own.
-        Ok(()) if relaxed > 0 => return Ok(true),
-        Ok(()) => {}
+        Ok(()) => {
+            // What a relaxed jump is made of has no marks.
+            *marked &= relaxed == 0;
+            if !*marked {
+                return Ok(true);
+            }
+        }
         // Both have refused it.
         Err(ERANGE) => {
             tally.refused += 1;
@@ -101,13 +106,12 @@ fn case(seed: u64, lens: &Range<u32>, tally: &mut Tally) -> Result {
     let mut rng = Rng::new(seed);
     let len = lens.start + rng.below(lens.end - lens.start);
     let mut bench = programs::random(&mut rng, len)?;
-    let mut marker = len;
+    let (mut marker, mut marked) = (len, true);
     for _ in 0..=rng.below(SESSIONS) {
-        bench.keep_aux(rng.once_in(2));
         bench.relax_far_jumps(rng.once_in(2));
         // A few edits of a long program: without a session each takes milliseconds.
         let every = 1 + rng.below(12.max(len / 6));
-        if !session(&mut rng, &mut bench, &mut marker, every, tally)? {
+        if !session(&mut rng, &mut bench, &mut marker, every, &mut marked, tally)? {
             break;
         }
     }

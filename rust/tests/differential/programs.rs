@@ -205,7 +205,7 @@ fn fill(rng: &mut Rng, program: Program<'_>, insns: &[Insn], starts: &[u32], lin
     let Some(verified) = program.verified else {
         return;
     };
-    for (entry, i) in verified.aux.entries.iter_mut().zip(0u64..) {
+    for (entry, i) in verified.aux.iter_mut().zip(0u64..) {
         entry.seen = [0, 1, 7][rng.below(3) as usize];
         entry.zext_dst = rng.once_in(2);
         entry.map_key_state = i + 1;

@@ -45,7 +45,7 @@ mod tests {
         bench.edit(|log| replace(log, 1, &[mov(10), mov(11), mov(12)]))?;
         let program = bench.program();
         let aux = program.verified.ok_or(EINVAL)?;
-        assert!((0..6).all(|i| aux.aux.of(i as u32).orig_idx == [0, 0, 0, 1, 2, 3][i]));
+        assert!((0..6).all(|i| aux.aux[i].orig_idx == [0, 0, 0, 1, 2, 3][i]));
         Ok(())
     }
 
@@ -54,7 +54,7 @@ mod tests {
         let mut bench = Bench::of(&[mov(0), mov(1), exit()], &Extras::default())?;
         bench.fill(|program| {
             if let Some(verified) = program.verified {
-                verified.aux.entries[1].seen = 0;
+                verified.aux[1].seen = 0;
             }
         });
         bench.edit(|log| {
@@ -64,7 +64,7 @@ mod tests {
         let program = bench.program();
         let aux = program.verified.ok_or(EINVAL)?;
         let seen = [true, true, false, false, true];
-        assert!((0..5).all(|i| (aux.aux.of(i as u32).seen != 0) == seen[i]));
+        assert!((0..5).all(|i| (aux.aux[i].seen != 0) == seen[i]));
         Ok(())
     }
 
@@ -148,34 +148,27 @@ mod tests {
         let mut bench = Bench::of(&[mov(0), call(0), exit()], &Extras::default())?;
         bench.fill(|program| {
             if let Some(verified) = program.verified {
-                verified.aux.entries[1].map_key_state = u64::MAX;
-                verified.aux.entries[1].nospec = true;
+                verified.aux[1].map_key_state = u64::MAX;
+                verified.aux[1].nospec = true;
             }
         });
         // With insns that share an entry, and one that has its own.
         bench.edit(|log| replace(log, 1, &[mov(10), call(-3), mov(12)]))?;
         let program = bench.program();
         let aux = program.verified.ok_or(EINVAL)?;
-        assert!(
-            (1..3).all(|i| aux.aux.of(i as u32).map_key_state == 0 && !aux.aux.of(i as u32).nospec)
-        );
-        assert!(aux.aux.of(3).map_key_state == u64::MAX && aux.aux.of(3).nospec);
+        assert!((1..3).all(|i| aux.aux[i].map_key_state == 0 && !aux.aux[i].nospec));
+        assert!(aux.aux[3].map_key_state == u64::MAX && aux.aux[3].nospec);
         Ok(())
     }
 
     #[test]
     fn b13448dd64e2_refused_session_leaves_aux_to_its_owner() -> Result {
         let mut bench = Bench::long(32_780, &[(0, ja(i16::MAX))])?;
-        // A first one, so that there is a table of slots to lose.
-        bench.edit(|log| replace(log, 32_770, &[mov(1), mov(2)]))?;
-        let slots = |bench: &mut Bench| {
-            let verified = bench.program().verified;
-            verified.and_then(|v| v.aux.slots.map(|s| s.as_ptr()))
-        };
-        let before = slots(&mut bench);
+        let aux = |bench: &mut Bench| bench.program().verified.map(|v| v.aux.as_ptr());
+        let before = aux(&mut bench);
         let result = bench.edit(|log| replace(log, 9, &[mov(1), mov(2)]));
         assert_eq!(result, Err(ERANGE));
-        assert!(slots(&mut bench) == before);
+        assert!(aux(&mut bench) == before);
         bench.edit(|log| replace(log, 32_771, &[mov(1), mov(2)]))
     }
 
@@ -196,14 +189,14 @@ mod tests {
         let mut bench = Bench::of(&[mov(0), mov(1), exit()], &Extras::default())?;
         bench.fill(|program| {
             if let Some(verified) = program.verified {
-                verified.aux.entries[1].set_indirect_target(1);
+                verified.aux[1].set_indirect_target(1);
             }
         });
         bench.edit(|log| replace(log, 1, &[mov(10), mov(11), mov(12)]))?;
         let program = bench.program();
         let aux = program.verified.ok_or(EINVAL)?;
-        assert!((0..5).all(|i| (aux.aux.of(i as u32).indirect_target() != 0) == (i == 1)));
-        assert_eq!(aux.aux.of(3).orig_idx, 1);
+        assert!((0..5).all(|i| (aux.aux[i].indirect_target() != 0) == (i == 1)));
+        assert_eq!(aux.aux[3].orig_idx, 1);
         Ok(())
     }
 }

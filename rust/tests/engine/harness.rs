@@ -11,10 +11,6 @@ use crate::engine::{
         LineInfo,
         Subprog, //
     },
-    aux::{
-        Aux,
-        NewAux, //
-    },
     layout::Layout,
     log::{
         Kind,
@@ -202,10 +198,6 @@ impl Positions for Outside {
 pub(crate) struct Case {
     pub(crate) insns: KVec<Insn>,
     entries: KVec<InsnAux>,
-    slots: Option<KVVec<u32>>,
-    added: KVVec<InsnAux>,
-    /// The array of entries has room for those of added insns.
-    in_place: bool,
     pub(crate) linfo: KVec<LineInfo>,
     pub(crate) subprogs: KVec<Subprog>,
     pub(crate) func_info: KVec<FuncInfo>,
@@ -231,9 +223,6 @@ impl Case {
                 seen: 10 + i,
                 ..Zeroable::zeroed()
             }))?,
-            slots: None,
-            added: KVVec::new(),
-            in_place: false,
             linfo: KVec::new(),
             subprogs: Self::subprogs_at(&[0, insns.len() as u32])?,
             func_info: KVec::new(),
@@ -243,12 +232,6 @@ impl Case {
                 array: KVec::new(),
             },
         })
-    }
-
-    /// Where the array of entries has room for those of added insns, if `in_place`.
-    pub(crate) fn in_place(mut self, in_place: bool) -> Self {
-        self.in_place = in_place;
-        self
     }
 
     fn subprogs_at(starts: &[u32]) -> Result<KVec<Subprog>> {
@@ -314,27 +297,16 @@ impl Case {
         let layout = Layout::new(&log)?;
         reach::check(&self.insns, &layout, &mut || false).map_err(Failure::error)?;
 
-        let in_place = self.in_place;
-        let mut new_aux = NewAux::new(self.slots.is_some(), &self.added, &layout, in_place)?;
         let new_len = layout.new_len() as usize;
         let room = new_len.max(self.insns.len());
         self.insns.resize(room, mov(-1), GFP_KERNEL)?;
-        if let NewAux::Move = new_aux {
-            self.entries.resize(room, Zeroable::zeroed(), GFP_KERNEL)?;
-        }
+        self.entries.resize(room, Zeroable::zeroed(), GFP_KERNEL)?;
         let program = self.program();
         let zero_extends = |insn: &Insn| reference::class(insn) == bindings::BPF_ALU;
-        let outcome = program.rewrite(&layout, &mut new_aux, &zero_extends, &mut || {});
+        let outcome = program.rewrite(&layout, &zero_extends, &mut || {});
 
         self.insns.truncate(new_len);
-        match new_aux {
-            NewAux::Stay => {}
-            NewAux::Move => self.entries.truncate(new_len),
-            NewAux::Slots { slots, added } => {
-                self.slots = Some(slots);
-                self.added = added.unwrap_or(self.added);
-            }
-        }
+        self.entries.truncate(new_len);
         self.linfo.truncate(outcome.linfo as usize);
         self.subprogs.truncate(outcome.subprogs as usize + 1);
         self.func_info.truncate(outcome.func_info as usize);
@@ -348,11 +320,7 @@ impl Case {
             insns: &mut self.insns,
             linfo: &mut self.linfo,
             verified: Some(Verified {
-                aux: Aux {
-                    entries: &mut self.entries,
-                    added: &mut self.added,
-                    slots: self.slots.as_deref(),
-                },
+                aux: &mut self.entries,
                 subprogs: &mut self.subprogs,
                 func_info: &mut self.func_info,
                 func_info_aux: &mut self.func_info_aux,
@@ -361,34 +329,14 @@ impl Case {
         }
     }
 
-    fn all_aux(&mut self) -> Aux<'_> {
-        Aux {
-            entries: &mut self.entries,
-            added: &mut self.added,
-            slots: self.slots.as_deref(),
-        }
-    }
-
     /// The aux data of insn `idx`, to look at or, before the first edit, to prepare.
     pub(crate) fn aux(&mut self, idx: u32) -> &mut InsnAux {
-        let slot = self.all_aux().slot(idx) as usize;
-        match slot.checked_sub(self.entries.len()) {
-            Some(added) => &mut self.added[added],
-            None => &mut self.entries[slot],
-        }
-    }
-
-    /// Do two insns share their aux data?
-    pub(crate) fn share_aux(&mut self, a: u32, b: u32) -> bool {
-        let aux = self.all_aux();
-        aux.slot(a) == aux.slot(b)
+        &mut self.entries[idx as usize]
     }
 
     /// Are these keys of all aux data those of `expected`?
-    pub(crate) fn aux_is(&mut self, key: fn(&InsnAux) -> u32, expected: &[u32]) -> bool {
-        let len = self.insns.len();
-        let aux = self.all_aux();
-        len == expected.len() && (0..).zip(expected).all(|(i, &e)| key(aux.of(i)) == e)
+    pub(crate) fn aux_is(&self, key: fn(&InsnAux) -> u32, expected: &[u32]) -> bool {
+        self.entries.iter().map(key).eq(expected.iter().copied())
     }
 
     /// Are the insns those of `expected`?

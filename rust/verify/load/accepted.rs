@@ -174,7 +174,7 @@ impl Accepted {
         result?;
 
         for i in 0..this.insns.len() {
-            let aux = &mut verified.aux.entries[i];
+            let aux = &mut verified.aux[i];
             aux.scc = i as u32 + 1;
             this.notes[i] |= notes_of(aux);
             if Flow::of(&this.insns[i]) == Flow::Wide {

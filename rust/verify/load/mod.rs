@@ -104,7 +104,7 @@ pub(crate) fn judge(
         return Ok(());
     };
     // As many as C counts, in a u32.
-    let places = Places::find(accepted, &verified.aux, insns.len() as u32)?;
+    let places = Places::find(accepted, verified.aux, insns.len() as u32)?;
     let mut judge = Judge::new(accepted, insns, &places, besides.prologue)?;
     let each = |judge_insn: &mut dyn FnMut(u32) -> Judged| {
         (0..accepted.len()).try_for_each(|i| {

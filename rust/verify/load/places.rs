@@ -17,12 +17,10 @@ use super::{
     Fault,
     Judged, //
 };
-use crate::engine::{
-    abi::{
-        self,
-        Array, //
-    },
-    aux::Aux, //
+use crate::engine::abi::{
+    self,
+    Array,
+    InsnAux, //
 };
 use kernel::prelude::*;
 
@@ -41,7 +39,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    pub(super) fn find(accepted: &Accepted, aux: &Aux<'_>, len: u32) -> Judged<Self> {
+    pub(super) fn find(accepted: &Accepted, aux: &[InsnAux], len: u32) -> Judged<Self> {
         let n = accepted.len();
         let mut places = Self {
             owner: abi::zeroed(len as usize)?,
@@ -52,7 +50,7 @@ impl Places {
         };
         let (mut pos, mut next) = (0, 0);
         for at in 0..len {
-            let Some(i) = aux.of(at).scc.checked_sub(1) else {
+            let Some(i) = aux[at as usize].scc.checked_sub(1) else {
                 continue;
             };
             if i < next || i >= n {

@@ -106,12 +106,12 @@ fn line_info(judge: &Judge<'_>, linfo: &[LineInfo]) -> Judged {
 /// A value leads to where jumps to its insn lead, and the JIT knows that it does.
 fn insn_arrays(judge: &mut Judge<'_>, verified: &mut Verified<'_>) -> Judged {
     let (mut k, mut result) = (0, Ok(()));
-    let aux = &verified.aux;
+    let aux = &*verified.aux;
     verified.positions.insn_arrays(&mut |now| {
         let old = judge.accepted.targets.get(k).copied().unwrap_or(NONE);
         k += 1;
         if result.is_ok() {
-            let is_target = |at| aux.of(at).indirect_target() != 0;
+            let is_target = |at: u32| aux[at as usize].indirect_target() != 0;
             result = value(judge, old, now, &is_target);
         }
         now

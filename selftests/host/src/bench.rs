@@ -8,8 +8,7 @@
 
 use crate::engine::{
     abi::{Array, Insn, InsnAux},
-    aux::{Aux, NewAux},
-    insns,
+    aux, insns,
     layout::Layout,
     log::{Kind, Log},
     reach,
@@ -28,7 +27,7 @@ pub struct Steps {
     pub check: u64,
     pub insns: u64,
     pub aux: u64,
-    /// To copy as many bytes as the result has: insns and slots.
+    /// To copy as many bytes as the result has: insns and aux data.
     pub memcpy: u64,
     pub insns_after: u32,
 }
@@ -93,12 +92,12 @@ fn step_insns(insns: &mut [Insn], layout: &Layout<'_>) {
 }
 
 #[inline(never)]
-fn step_aux(aux: &mut Aux<'_>, new: &mut NewAux, insns: &[Insn], layout: &Layout<'_>) {
+fn step_aux(entries: &mut [InsnAux], insns: &[Insn], layout: &Layout<'_>) {
     let zero_extends = |insn: &Insn| {
         // As an insn of this program: a load of 32 bits.
         u32::from(insn.code & 0x18) != bindings::BPF_DW
     };
-    aux.rewrite(new, insns, layout, &zero_extends, &mut || {});
+    aux::rewrite(entries, insns, layout, &zero_extends, &mut || {});
 }
 
 #[inline(never)]
@@ -126,23 +125,17 @@ fn round(edits: u32, buffers: &mut Buffers) -> Steps {
     let after = len + 2 * edits as usize;
     let mut insns = vec![load(); after];
     insns[edits as usize..len].fill(Insn::default());
-    let mut entries: Vec<InsnAux> = (0..len).map(|_| InsnAux::zeroed()).collect();
+    let mut entries: Vec<InsnAux> = (0..after).map(|_| InsnAux::zeroed()).collect();
 
     let old_log = core::mem::replace(&mut buffers.log, Log::new(0));
     let (log, record) = timed(|| step_record(edits, old_log));
     let (layout, layout_ns) = timed(|| step_layout(&log, &mut buffers.table));
     let ((), check) = timed(|| step_check(&insns, &layout));
-    let mut aux = Aux {
-        entries: &mut entries,
-        added: &mut [],
-        slots: None,
-    };
-    let (mut new, allocate) = timed(|| NewAux::new(false, &[], &layout, false).expect("memory"));
     let ((), insns_ns) = timed(|| step_insns(&mut insns, &layout));
-    let ((), aux_ns) = timed(|| step_aux(&mut aux, &mut new, &insns, &layout));
-    black_box((&insns, new.bytes()));
+    let ((), aux_ns) = timed(|| step_aux(&mut entries, &insns, &layout));
+    black_box((&insns, &entries));
 
-    let bytes = after * (size_of::<Insn>() + size_of::<u32>());
+    let bytes = after * (size_of::<Insn>() + size_of::<InsnAux>());
     let (from, mut to) = (vec![1u8; bytes], vec![2u8; bytes]);
     let ((), memcpy) = timed(|| step_memcpy(&mut to, &from));
     black_box(&to);
@@ -151,7 +144,7 @@ fn round(edits: u32, buffers: &mut Buffers) -> Steps {
         layout: layout_ns,
         check,
         insns: insns_ns,
-        aux: allocate + aux_ns,
+        aux: aux_ns,
         memcpy,
         insns_after: layout.new_len(),
     };

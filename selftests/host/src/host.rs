@@ -5,22 +5,16 @@
 use crate::{
     engine::{
         abi::{FuncInfo, FuncInfoAux, Insn, InsnAux, LineInfo, Subprog},
-        added,
-        aux::{Aux, NewAux},
         layout::Layout,
         log::{self, Log},
         positions::Positions,
         reach::{self, Failure},
-        reference::refers_to_subprog,
         relax::{relax, ROUNDS},
         Outcome, Program, Verified,
     },
     model::{Edit, Kind, Meta, Sub},
 };
 use kernel::prelude::{KVVec, Result, Zeroable};
-
-/// A program has room for the aux data of up to so many more insns, less one.
-const ROOM: usize = 8;
 
 /// What is there must not matter.
 fn junk_aux() -> InsnAux {
@@ -42,8 +36,6 @@ pub(crate) struct Host {
 
 struct Parts {
     entries: Vec<InsnAux>,
-    slots: Option<Vec<u32>>,
-    added: Vec<InsnAux>,
     subprogs: Vec<Subprog>,
     func_info: Vec<FuncInfo>,
     func_info_aux: Vec<FuncInfoAux>,
@@ -120,7 +112,7 @@ impl Host {
     }
 
     fn change(&mut self, layout: &Layout<'_>) -> Result {
-        let outcome = self.apply(layout)?;
+        let outcome = self.apply(layout);
         self.insns.truncate(layout.new_len() as usize);
         self.linfo.truncate(outcome.linfo as usize);
         if let Some(parts) = &mut self.verified {
@@ -130,11 +122,7 @@ impl Host {
     }
 
     /// Has the engine change the program; what is left over at the ends of arrays stays.
-    pub(crate) fn apply(&mut self, layout: &Layout<'_>) -> Result<Outcome> {
-        let mut new_aux = match &mut self.verified {
-            Some(parts) => parts.new_aux(layout)?,
-            None => NewAux::Stay,
-        };
+    pub(crate) fn apply(&mut self, layout: &Layout<'_>) -> Outcome {
         // What is there must not matter.
         let junk = Insn {
             code: 0xff,
@@ -143,16 +131,19 @@ impl Host {
         };
         let room = self.insns.len().max(layout.new_len() as usize);
         self.insns.resize(room, junk);
+        if let Some(parts) = &mut self.verified {
+            parts.entries.resize(room, junk_aux());
+        }
         let program = Program {
             insns: &mut self.insns,
             linfo: &mut self.linfo,
             verified: self.verified.as_mut().map(Parts::slices),
         };
-        let outcome = program.rewrite(layout, &mut new_aux, &self.zero_extends, &mut || {});
+        let outcome = program.rewrite(layout, &self.zero_extends, &mut || {});
         if let Some(parts) = &mut self.verified {
-            parts.take(new_aux, layout);
+            parts.entries.truncate(layout.new_len() as usize);
         }
-        Ok(outcome)
+        outcome
     }
 
     /// All but insns and their aux data.
@@ -185,28 +176,8 @@ impl Host {
     }
 
     /// The aux data of each insn, if the program was verified.
-    pub(crate) fn aux(&mut self) -> Option<Aux<'_>> {
-        self.verified.as_mut().map(Parts::aux)
-    }
-
-    /// Asserts that only shared entries are shared, and that no insn shares one that has to have
-    /// its own.
-    pub(crate) fn assert_slots(&mut self) {
-        let Some(parts) = &mut self.verified else {
-            return;
-        };
-        let aux = parts.aux();
-        let shared = aux.entries.len()..aux.entries.len() + added::SHARED as usize;
-        let mut taken = vec![false; aux.entries.len() + aux.added.len()];
-        for (idx, insn) in (0..).zip(&self.insns) {
-            let slot = aux.slot(idx) as usize;
-            if shared.contains(&slot) {
-                assert!(!refers_to_subprog(insn), "insn {idx} shares its aux data");
-            } else {
-                assert!(!taken[slot], "insn {idx} has another's aux data");
-                taken[slot] = true;
-            }
-        }
+    pub(crate) fn aux(&self) -> Option<&[InsnAux]> {
+        self.verified.as_ref().map(|parts| &parts.entries[..])
     }
 }
 
@@ -238,8 +209,6 @@ impl Parts {
         }
         Self {
             entries: program.iter().map(|p| p.1).collect(),
-            slots: None,
-            added: Vec::new(),
             subprogs,
             func_info: meta.func_info.iter().map(info).collect(),
             func_info_aux: meta.func_info_aux.iter().map(info_aux).collect(),
@@ -250,52 +219,9 @@ impl Parts {
         }
     }
 
-    fn aux(&mut self) -> Aux<'_> {
-        Aux {
-            entries: &mut self.entries,
-            added: &mut self.added,
-            slots: self.slots.as_deref(),
-        }
-    }
-
-    /// Entries move if their number allows it: there is room for some more, or none for any.
-    fn new_aux(&mut self, layout: &Layout<'_>) -> Result<NewAux> {
-        let len = self.entries.len();
-        let room = if len.is_multiple_of(3) {
-            0
-        } else {
-            len + len % ROOM
-        };
-        let may_move = self.slots.is_none() && layout.new_len() as usize <= room;
-        let new = NewAux::new(self.slots.is_some(), &self.added, layout, may_move)?;
-        if let NewAux::Move = new {
-            let len = self.entries.len().max(layout.new_len() as usize);
-            self.entries.resize(len, junk_aux());
-        }
-        Ok(new)
-    }
-
-    /// Takes what the engine has made.
-    fn take(&mut self, new: NewAux, layout: &Layout<'_>) {
-        match new {
-            NewAux::Stay => {}
-            NewAux::Move => self.entries.truncate(layout.new_len() as usize),
-            NewAux::Slots { slots, added } => {
-                self.slots = Some(slots.to_vec());
-                if let Some(added) = added {
-                    self.added = added.to_vec();
-                }
-            }
-        }
-    }
-
     fn slices(&mut self) -> Verified<'_> {
         Verified {
-            aux: Aux {
-                entries: &mut self.entries,
-                added: &mut self.added,
-                slots: self.slots.as_deref(),
-            },
+            aux: &mut self.entries,
             subprogs: &mut self.subprogs,
             func_info: &mut self.func_info,
             func_info_aux: &mut self.func_info_aux,

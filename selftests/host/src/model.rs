@@ -92,14 +92,6 @@ impl Aux {
             jump_target: aux.jump_target() != 0,
         }
     }
-
-    /// The engine lets `seen` of added insns be 0 or 1, as nobody reads more of it.
-    pub(crate) fn as_compared(mut self) -> Self {
-        if self.map_key_state == 0 {
-            self.seen = u32::from(self.seen != 0);
-        }
-        self
-    }
 }
 
 #[derive(Clone)]

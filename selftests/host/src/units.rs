@@ -6,7 +6,6 @@
 use crate::{
     engine::{
         abi::{self, Subprog},
-        aux::NewAux,
         layout::Layout,
         linfo,
         log::{Kind, Log},
@@ -44,7 +43,7 @@ fn bytes_moved(len: usize, verified: bool, record: impl FnOnce(&mut Log)) -> u64
     let mut log = Log::new(len as u32);
     record(&mut log);
     let layout = Layout::new(&log).expect("memory");
-    host.apply(&layout).expect("memory").bytes_moved
+    host.apply(&layout).bytes_moved
 }
 
 #[test]
@@ -129,11 +128,12 @@ fn bytes_moved_by_removals() {
 #[test]
 fn bytes_of_aux_data_moved() {
     assert_eq!(bytes_moved(10, true, |log| replace(log, 4, 1)), 8);
-    // A slot has four bytes, an entry as many as C says. Of ten entries there is room for two more.
+    // An entry has as many bytes as C says.
     let size = size_of::<abi::InsnAux>() as u64;
-    let grows = |n: usize| move |log: &mut Log| replace(log, 4, n);
-    assert_eq!(bytes_moved(10, true, grows(3)), 8 * 8 + 8 * size);
-    assert_eq!(bytes_moved(10, true, grows(4)), 9 * 8 + 13 * 4);
+    assert_eq!(
+        bytes_moved(10, true, |log| replace(log, 4, 3)),
+        8 * 8 + 8 * size
+    );
 }
 
 #[test]
@@ -180,30 +180,6 @@ fn no_memory_for_the_layout() {
     }
     fail_nth(3);
     assert_eq!(Layout::new(&log).map(|l| l.new_len()), Ok(2));
-    fail_nth(0);
-}
-
-#[test]
-fn memory_for_aux_data() {
-    let mut log = Log::new(4);
-    replace(&mut log, 0, 2);
-    let layout = Layout::new(&log).expect("memory");
-    // The slots, then what added insns share.
-    for n in 1..=2 {
-        fail_nth(n);
-        assert_eq!(NewAux::new(false, &[], &layout, false).err(), Some(ENOMEM));
-    }
-    // Neither if there is room.
-    fail_nth(1);
-    let in_place = NewAux::new(false, &[], &layout, true);
-    assert!(matches!(in_place, Ok(NewAux::Move)));
-    assert_eq!(in_place.map(|n| n.bytes()), Ok(0));
-    fail_nth(3);
-    let size = size_of::<abi::InsnAux>();
-    assert_eq!(
-        NewAux::new(false, &[], &layout, false).map(|n| n.bytes()),
-        Ok(5 * 4 + 8 * size)
-    );
     fail_nth(0);
 }
 

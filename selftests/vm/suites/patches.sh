@@ -15,9 +15,9 @@ insmod ./bpf_testmod.ko || exit 125
 	echo 'p:patcher/load bpf_optimize_bpf_loop name=env->prog->aux->name:string len=env->prog->len'
 	# In front of each edit of a pass, and at the end of the pass.
 	echo 'p:patcher/edit bpf_rewrite_records pass=rw->pass'
-	echo 'p:patcher/close bpf_rewrite_end'
+	echo 'p:patcher/close bpf_rewrite_commit'
 	echo 'p:patcher/patch bpf_patch_insn_data cnt=len'
-	echo 'p:patcher/remove bpf_remove_insn_data cnt=cnt'
+	echo 'p:patcher/remove verifier_remove_insns cnt=cnt'
 } | while read -r event; do echo "$event" >>$tracing/kprobe_events || exit 1; done || exit 125
 mkdir $instance
 echo 32768 >$instance/buffer_size_kb
