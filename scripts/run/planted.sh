@@ -10,7 +10,8 @@ source "$(dirname "$0")/../lib/boot.sh"
 # shellcheck source=scripts/lib/plant.sh
 source "$TOP/scripts/lib/plant.sh"
 
-# plant_in_kernel FILE OLD NEW: plants a fault in a file of the patched source, as one more patch of the copy's series.
+# plant_in_kernel FILE OLD NEW: plants a fault in a file of the patched source, as one more patch of
+# the copy's last series.
 plant_in_kernel() {
 	local file=$1 source
 	# It has the fault before this one.
@@ -20,7 +21,7 @@ plant_in_kernel() {
 	cp "$source/$file" "$copy/planted/a/$file"
 	cp "$source/$file" "$copy/planted/b/$file"
 	plant "$copy/planted/b/$file" "$2" "$3" || return
-	(cd "$copy/planted" && diff -u "a/$file" "b/$file" >"$copy/patches/$(kernel_version "$source")/9999-planted.patch") || true
+	(cd "$copy/planted" && diff -u "a/$file" "b/$file" >"$(echo "$copy/patches/$(kernel_version "$source")"/*-far-jumps)/9999-planted.patch") || true
 }
 
 # kunit [FILTER]: random sessions in the copy's kernel, or these tests. Succeeds if nothing is noticed.
