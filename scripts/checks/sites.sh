@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# sites.sh [TREE]: what a kernel has that the series would conflict with silently: calls that patch at once, and all
+# that moves with insns. Compared with patches/VERSION/sites.list, the list that was reviewed. TREE has the series
+# applied up to far jumps; the patched source if there is none. What is new has to be looked at, and then listed
+# there: Documentation/porting.md says what for.
+
+# shellcheck source=scripts/lib/paths.sh
+source "$(dirname "$0")/../lib/paths.sh"
+
+tree=${1:-$(patched_source_path)}
+[[ -f $tree/kernel/bpf/fixups.c ]] || die "$tree has no kernel/bpf/fixups.c; pass the source of a kernel that has it"
+known=$TOP/patches/$(kernel_version "$tree")/sites.list
+[[ -f $known ]] || die "there is no $known; copy the list of another version, and review it"
+
+# calls_of REGEX FILE...: `FILE FUNCTION CALLEE` of each call.
+calls_of() {
+	local regex=$1
+	shift
+	(cd "$tree" && awk -v regex="$regex" '
+		/^[a-z].*[a-z0-9_]+\(/ && !/;$/ { match($0, /[a-z0-9_]+\(/); name = substr($0, RSTART, RLENGTH - 1); next }
+		/^[ \t]/ && !/^[ \t]+\*/ {
+			rest = $0
+			gsub(/\/\*.*\*\//, "", rest)
+			while (match(rest, regex)) {
+				print FILENAME, name, substr(rest, RSTART, RLENGTH - 1)
+				rest = substr(rest, RSTART + RLENGTH)
+			}
+		}' "$@") | sort -u
+}
+# calls_in FUNCTION FILE: all that a function calls.
+calls_in() { calls_of '[a-z_][a-z0-9_]*[(]' "$2" | awk -v name="$1" '$2 == name'; }
+
+mapfile -t files < <(cd "$tree" && grep -rlE 'bpf_patch_insn_(data|single)\(|verifier_remove_insns\(' kernel net drivers/net --include='*.c' | grep -v '^kernel/bpf/patcher/' | sort)
+found=$(
+	echo "# patches or removes at once"
+	calls_of '(bpf_patch_insn_data|bpf_patch_insn_single|verifier_remove_insns)[(]' "${files[@]}"
+	echo "# moves with insns, or is freed"
+	for name in bpf_patch_insn_data verifier_remove_insns adjust_insn_aux_data bpf_clear_insn_aux_data; do
+		calls_in "$name" kernel/bpf/fixups.c
+	done
+	for name in bpf_patch_insn_single bpf_remove_insns; do calls_in "$name" kernel/bpf/core.c; done
+	echo "# of aux data, changed when an insn is patched"
+	(cd "$tree" && awk '/^static void adjust_insn_aux_data\(/, /^}/' kernel/bpf/fixups.c | grep -oE '(->|\.)[a-z_]+ (\||&)?= ' | sort -u)
+)
+if [[ ${UPDATE:-} == 1 ]]; then
+	{ sed -n '/^# SPDX/,/^$/p' "$known" && echo "$found"; } >"$known.new" && mv "$known.new" "$known"
+fi
+diff <(sed '1,/^$/d' "$known") <(echo "$found") || die "what stands there with < or > is not as reviewed: see above"
+echo "$(grep -vc '^#' <<<"$found") sites as reviewed"
