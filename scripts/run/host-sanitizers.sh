@@ -69,7 +69,7 @@ planted() {
 host_prepare
 mkdir -p "$LOGS"
 if [[ ${1:-} == --plant ]]; then
-	line=$(grep '^slots-past-end | ' "$TOP/selftests/trust.list")
+	line=$(grep '^aux-past-end | ' "$TOP/selftests/trust.list")
 	IFS=$'\x01' read -r _ _ _ file old new _ <<<"${line// | /$'\x01'}"
 	planted address 'AddressSanitizer: heap-buffer-overflow' "$file" "$old" "$new"
 	# Rust's own library is not instrumented: what is said without the fault says nothing.

@@ -132,6 +132,8 @@ impl Host {
         let room = self.insns.len().max(layout.new_len() as usize);
         self.insns.resize(room, junk);
         if let Some(parts) = &mut self.verified {
+            // No more than that, so that sanitizers see what is past it.
+            parts.entries.reserve_exact(room - parts.entries.len());
             parts.entries.resize(room, junk_aux());
         }
         let program = Program {
