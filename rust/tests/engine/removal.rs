@@ -63,7 +63,6 @@ mod tests {
     #[test]
     fn aux_closes_up() -> Result {
         let case = Case::new(&[mov(0), mov(1), mov(2), exit()])?.edit(|log| remove(log, 1, 2))?;
-        let case = case;
         assert!(case.aux_is(|a| a.orig_idx, &[0, 3]));
         Ok(())
     }
