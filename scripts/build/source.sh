@@ -100,7 +100,7 @@ make_stock() {
 make_patched() {
 	local tree want dir patches
 	tree=$(patched_source_path)
-	all_series "$stock" | grep -q "/[0-9]-${SERIES:-far-jumps}\$" || die "there is no series '$SERIES'"
+	compgen -G "$TOP/patches/$(kernel_version "$stock")/[0-9]-${SERIES:-far-jumps}" >/dev/null || die "there is no series '$SERIES'"
 	want=$(series_stamp)
 	[[ $(cat "$tree.stamp" 2>/dev/null) != "$want" ]] || return 0
 	need_disk 500 "the patched kernel source"

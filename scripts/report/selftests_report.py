@@ -103,7 +103,6 @@ def whole(log):
 PARSERS = {
     "test_verifier": test_verifier, "test_progs": test_progs, "test_kmod": test_kmod, "veristat": veristat, "test_maps": whole,
     "bpf_offload": whole, "module": whole, "loader": whole, "unload": whole, "patches": whole,
-    "static_branch": whole,
 }
 
 

@@ -22,7 +22,6 @@ run_modes() {
 	debug/test_verifier) echo stock verify ;;
 	debug/*) echo verify ;;
 	*/module | */unload | */loader | ci/test_progs) echo patcher ;;
-	*/static_branch) echo verify ;;
 	all/patches) echo stock ;;
 	all/*) echo stock patcher verify ;;
 	ci/veristat) echo verify ;;
@@ -78,12 +77,6 @@ debug_runs() {
 	echo "veristat vm-debug veristat"
 	echo "test_verifier vm-debug test_verifier"
 	echo "loader vm-debug loader $(loader_path) $(progs_path)"
-	static_branch_runs vm-debug
-}
-
-# The tests of static branches; `make static-branch` has more.
-static_branch_runs() {
-	[[ $SERIES != static-branch ]] || echo "static_branch $1 static_branch $(loader_path) $(progs_path)"
 }
 
 # What the kernels of machines that died have said. The report reads it too: a test that brought one down may pass
@@ -100,7 +93,6 @@ one() {
 	dir=$(results_path "$plan")/$name/$mode
 	[[ $name != *.harden2* ]] || env+=(HARDEN=2)
 	[[ $name != *.interpreter* ]] || env+=(JIT=0)
-	[[ $suite != static_branch ]] || env+=(SWITCHES=2000 PROGRAMS=50)
 	[[ $suite != test_progs ]] || inputs+=("$TOP/selftests/vm/ci.tests")
 	[[ " $* " != *" $(loader_path) "* ]] || inputs+=("$TOP/selftests/loader")
 	key=$( (kernel_path "$kind" && kernel_stamp "$kind" && module_stamp && hash_tree "${inputs[@]}" && echo "${env[*]} $*") | short_hash)
