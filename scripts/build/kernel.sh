@@ -66,6 +66,7 @@ case $kind in
 um) variant=patched name="patched kernel" ;;
 um-fault | um-debug | um-none) variant=patched name="patched kernel (${kind#um-})" ;;
 um-stock) variant=stock name="unpatched kernel" ;;
+vm-stock) variant=stock name="virtual machine's unpatched kernel" ;;
 um-no-net | um-no-syscall) variant=patched name="objects of the series (${kind#um-})" ;;
 arm64) variant=patched name="kernel for arm64" ;;
 *)
@@ -80,7 +81,7 @@ run "$TOP/scripts/build/source.sh" "$variant"
 pin_source_key
 build=$(kernel_path "$kind")
 source=$(stock_source_path)
-[[ $kind == um-stock ]] || source=$(patched_source_path)
+[[ $variant == stock ]] || source=$(patched_source_path)
 stamp=$build/.bpf-patcher.stamp
 want=$(kernel_stamp "$kind")
 [[ $(cat "$stamp" 2>/dev/null) != "$want" ]] || exit 0

@@ -95,11 +95,12 @@ kernel_version() {
 
 # The virtual machine's kernels.
 # shellcheck disable=SC2034 # used by the scripts that source this file
-VM_KINDS="vm vm-lean vm-debug vm-interp"
+VM_KINDS="vm vm-lean vm-debug vm-interp vm-stock"
 
 # config_fragments KIND: our part of a kernel's configuration; the kernel has to take every line of it.
 # The kinds are um, patched User-mode Linux; um-stock, the same unpatched; vm, the patched kernel as the
-# kernel's BPF CI has it; vm-lean, vm without debugging; and vm-interp, vm-lean with the interpreter. Of
+# kernel's BPF CI has it; vm-lean, vm without debugging; vm-interp, vm-lean with the interpreter; and
+# vm-stock, vm-lean unpatched. Of
 # um-no-net and um-no-syscall only the objects that the series touches are compiled. um-fault is um with
 # allocations that fail, um-debug with sanitizers and debugging, as vm-debug, um-none with PREEMPT_NONE. arm64 is a
 # small kernel for that machine.
@@ -112,6 +113,7 @@ config_fragments() {
 	vm) echo "$TOP/selftests/vm/vm.config" ;;
 	vm-lean) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean}.config ;;
 	vm-debug) printf '%s\n' "$TOP"/{selftests/vm/vm{,-lean},configs/debug}.config ;;
+	vm-stock) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean,-stock}.config ;;
 	vm-interp) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean,-interp}.config ;;
 	arm64) echo "$TOP/selftests/arm64/arm64.config" ;;
 	esac
@@ -147,7 +149,7 @@ kernel_path() {
 # kernel_stamp KIND: what the finished build was made of, beyond its directory's key.
 kernel_stamp() {
 	case $1 in
-	um-stock) echo stock ;;
+	um-stock | vm-stock) echo stock ;;
 	um | um-fault | um-debug | um-none) echo "$(series_stamp) $(module_stamp)" ;;
 	# The module is built outside of it, or not at all.
 	vm* | um-no-* | arm64) series_stamp ;;

@@ -32,7 +32,12 @@ log=$results/kernel.log stats=$results/stats
 [[ -n $cmd || -t 0 ]] || die "a shell needs a terminal; for one command pass CMD='...'"
 
 run "$TOP/scripts/setup/vm-root.sh"
-run "$TOP/scripts/build/vm-module.sh" "$kind"
+if [[ $kind == vm-stock ]]; then
+	[[ $mode == none ]] || die "the unpatched kernel has no patcher: pass MODE=none"
+	run "$TOP/scripts/build/kernel.sh" "$kind"
+else
+	run "$TOP/scripts/build/vm-module.sh" "$kind"
+fi
 [[ -z $suites ]] || run "$TOP/scripts/build/vm-selftests.sh" "$kind" "$suites"
 pin_source_key
 build=$(kernel_path "$kind")
