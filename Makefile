@@ -14,7 +14,7 @@
 #   SESSIONS=<n> SEED=<n>      for `make kunit`: random sessions to compare with stock
 #   COUNT=<n> WHERE=<place>    for `make far-jumps`: programs in each place; host, um, vm, blinded or combined, all if not set
 #   TIME=<s, or 30m, 2h>       for `make fuzz`
-#   PARTS='<part>...'          for `make bench`: only these of programs, blinded, families, time, memory, engine
+#   PARTS='<part>...'          for `make bench`: only these of programs, blinded, families, time, memory, engine; carrying too, which builds the unpatched kernel
 #   MAX=<n>                    for `make bench`: the largest number of edits, 195000 if not set; up to 999000
 #   ACCEL=kvm                  for `make vm`, and for the part time of `make bench`
 #   BASE=<bench.json>          for `make bench-compare`

@@ -3,7 +3,8 @@
 #
 # vm-selftests.sh KIND [base|progs|all]: builds the kernel's own BPF test suites for a kernel of the
 # virtual machine, and the modules that they load. base is test_verifier; progs adds test_progs,
-# test_maps and veristat; all adds the other flavours of test_progs.
+# test_maps and veristat; all adds the other flavours of test_progs. The suites for vm-stock are those of vm-lean, with
+# modules of its own.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
@@ -65,7 +66,10 @@ source=$(patched_source_path)
 want=$(kernel_stamp "$kind")
 
 dir=$(vm_selftests_path "$kind")
-if ! up_to_date "$dir.$set.stamp"; then
+if [[ $kind == vm-stock ]]; then
+	run "$TOP/scripts/build/vm-selftests.sh" vm-lean "$set"
+	source=$(stock_source_path)
+elif ! up_to_date "$dir.$set.stamp"; then
 	[[ -d $dir ]] || need_disk 8000 "the kernel's BPF test suites"
 	rm -f "$dir".*.stamp
 	stage "the kernel's BPF test suites for $kind ($set)" "$kind-selftests" compile "$source" "$(kernel_path "$kind")" "$dir" "$set" "${targets[@]}"

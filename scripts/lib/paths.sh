@@ -160,7 +160,7 @@ kernel_stamp() {
 # for that version of the contract), the modules of the test suites, and the suites.
 vm_module_path() { echo "$(kernel_path "$1").module${2:+-contract$2}"; }
 vm_kmods_path() { echo "$(kernel_path "$1").kmods"; }
-vm_selftests_path() { echo "$(kernel_path "$1").selftests"; }
+vm_selftests_path() { echo "$(kernel_path "${1/%-stock/-lean}").selftests"; }
 
 # all_series TREE: the directories of all series for a source tree, one a line, each on top of the one before.
 all_series() { find "$TOP/patches/$(kernel_version "$1")" -mindepth 1 -maxdepth 1 -type d -name '[0-9]-*' | sort; }

@@ -17,7 +17,10 @@ PARTS = {
     "engine": "engine.json",
     "machine": "machine.json",
 }
+# Parts that `make bench` runs only if they are named.
+EXTRA = {"carrying": "carrying.jsonl", "carrying (sizes)": "carrying.json"}
 MODES = ("stock", "patcher")
+KERNELS = ("unpatched", "series")
 COSTS = ("stock", "patcher", "twin", "rewrite")
 
 
@@ -167,6 +170,11 @@ def program(value):
     }
 
 
+def carried(value):
+    row = {"object": value["object"], "program": value["program"], "insns": number(value["insns"])}
+    return {**row, **{kernel: typical(value.get(kernel)) for kernel in KERNELS}}
+
+
 def memory(value):
     if value["what"] not in ("family", "program"):
         raise ValueError(f"what is neither family nor program: {value['what']!r}")
@@ -204,10 +212,10 @@ def objects(path, convert):
 
 def read(directory, complete=False):
     """Reads all parts that are there; returns bench.json without its summary."""
-    at = {part: Path(directory, name) for part, name in PARTS.items()}
+    at = {part: Path(directory, name) for part, name in (PARTS | EXTRA).items()}
     bench = {"format": FORMAT, "machine": {}, "families": [], "programs": [], "memory": [], "engine": [],
-             "engine_limit": {}, "missing": [], "problems": [], "notes": []}  # fmt: skip
-    bench["missing"] = [f"{part}: {path.name}" for part, path in at.items() if not path.exists()]
+             "engine_limit": {}, "carrying": [], "sizes": {}, "missing": [], "problems": [], "notes": []}  # fmt: skip
+    bench["missing"] = [f"{part}: {at[part].name}" for part in PARTS if not at[part].exists()]
     if len(bench["missing"]) == len(PARTS):
         raise Unusable(f"{directory}: nothing of the benchmark is there; run 'make bench'")
     for part, unit in ("families (instructions)", "insns"), ("families (time)", "ns"):
@@ -227,6 +235,9 @@ def read(directory, complete=False):
         bench["programs"] = rows
     if at["memory"].exists():
         bench["memory"] = merged(objects(at["memory"], memory), ("what", "name"), MODES, ("insns_before", "insns_after"))
+    if at["carrying"].exists():
+        bench["carrying"] = merged(objects(at["carrying"], carried), ("object", "program"), KERNELS, ("insns",))
+        bench["sizes"] = load(at["carrying (sizes)"])
     if at["engine"].exists():
         raw = load(at["engine"])
         with reading(at["engine"]):

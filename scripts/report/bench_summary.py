@@ -22,6 +22,7 @@ def summary(bench):
         "families": [of_family(rows) for rows in grouped(bench["families"]).values()],
         "policy": of_policy(bench["families"]),
         "memory": of_memory(bench["memory"]),
+        "carrying": of_carrying(bench["carrying"], programs),
     }
 
 
@@ -48,6 +49,24 @@ def of_programs(rows):
         "worst": [named(row) for row in rows[::-1][:LISTED]],
         "best": [named(row) for row in rows[:LISTED]],
     }
+
+
+def of_carrying(rows, programs):
+    """What a load takes that the unpatched kernel does not need: without the module, and in each of its modes."""
+    at = {(row["object"], row["program"]): row for row in programs if row["harden"] == 0}
+    found = {"series": [], **{mode: [] for mode in MODES}}
+    for row in rows:
+        name = f"{row['object']}/{row['program']}"
+        both = at.get((row["object"], row["program"]), {})
+        for key, cost in ("series", row["series"]), *((mode, both.get(mode)) for mode in MODES):
+            value = ratio(cost, row["unpatched"])
+            if value:
+                found[key].append((value, name))
+    return [
+        {"what": key, "count": len(of), "geomean": geomean([value for value, _ in of]), "max": max(of)[0], "name": max(of)[1],
+         "above": sum(value > LOSES for value, _ in of)}
+        for key, of in found.items() if of
+    ]  # fmt: skip
 
 
 def named(row):

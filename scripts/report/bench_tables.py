@@ -177,6 +177,23 @@ def memory(bench):
     return Table("Memory that rewriting allocates", heads, rows, note=note) if bench["memory"] else None
 
 
+CARRIED = {"series": "series, no module", "stock": "module, mode stock", "patcher": "module, mode patcher"}
+
+
+def carrying(bench):
+    rows = [
+        [CARRIED[row["what"]], count(row["count"]), f"{row['geomean']:.4f}", part(row["max"]), plain_name(row["name"]), count(row["above"])]
+        for row in bench["summary"]["carrying"]
+    ]
+    sizes = bench["sizes"]
+    note = "" if not sizes else "Bytes, unpatched and with the series: " + "; ".join(
+        f"{label} {count(sizes['unpatched'][key])} and {count(sizes['series'][key])}"
+        for key, label in (("text", "the kernel's code"), ("data", "data"), ("bss", "bss"), ("env", "`struct bpf_verifier_env`"))
+    ) + "."  # fmt: skip
+    heads = ["Kernel", "programs", "geomean", "worst", "which", f"above {LOSES}"]
+    return Table("Carrying the series: instructions of a load to those of the unpatched kernel", heads, rows, note=note) if rows else None
+
+
 def plain_name(name):
     head, slash, tail = name.rpartition("/")
     return plain(head) + slash + tail
@@ -217,7 +234,7 @@ def tables(bench):
     found = [
         real(bench), programs(bench), ends(bench, "worst", "The ten that gain least or lose"),
         ends(bench, "best", "The ten that gain most"), growth(bench), families(bench), policies(bench), memory(bench),
-        engine(bench),
+        engine(bench), carrying(bench),
     ]  # fmt: skip
     return [table for table in found if table]
 

@@ -8,6 +8,8 @@
 #   time      the same in time: User-mode Linux, or with ACCEL=kvm the virtual machine
 #   memory    what rewriting allocates
 #   engine    the engine alone on the host, in time and in executed instructions
+#   carrying  what a kernel with the series and without the module pays: all programs, in executed instructions, against
+#             the unpatched kernel, which is built for it; only if it is named
 # The raw output of a part that was not named stays from an earlier run.
 # bench.sh short: some programs and families, for `make test`; its results are results/bench-short/*.
 #
@@ -28,6 +30,9 @@ BLINDED=(pyperf50 test_verif_scale1 test_verif_scale2 test_verif_scale3 core_ker
 SHORT_OBJECTS=(pyperf50 bpf_cubic test_sk_lookup)
 SHORT_FAMILIES=(--only "context,nops,blinding" --n 1000)
 
+# The machine's kernel and the module's mode.
+kind=vm-lean mode=patcher
+
 # counted NAME COMMAND...: runs a command in a machine that counts instructions.
 counted() { VM_ICOUNT=1 machine "$@"; }
 
@@ -37,8 +42,8 @@ machine() {
 	shift
 	mkdir -p "$raw/$name"
 	: >"$log"
-	beating "$name" "$log" logged "$log" env MODE=patcher VM_SUITES=progs VM_RESULTS="$raw/$name" \
-		VM_TIMEOUT="${VM_TIMEOUT:-14400}" CMD="$*" "$TOP/scripts/run/vm.sh" vm-lean || status=$?
+	beating "$name" "$log" logged "$log" env MODE="$mode" VM_SUITES=progs VM_RESULTS="$raw/$name" \
+		VM_TIMEOUT="${VM_TIMEOUT:-14400}" CMD="$*" "$TOP/scripts/run/vm.sh" "$kind" || status=$?
 	((status == 0)) || {
 		tail -n 5 "$log" | sed 's/^/    | /' >&2
 		die "$name: status $status; log: $log"
@@ -55,7 +60,7 @@ loads() {
 	# What an earlier run with more machines has left.
 	rm -rf "$raw/$name".[0-9]*
 	for ((i = 0; i < machines; i++)); do
-		"$counted" "$name.$i" "HARDEN=$harden ROUNDS=$rounds ${MEMORY:+MEMORY=1} bash '$TOP/selftests/vm/suite.sh' '$raw/$name.$i' both_modes '$(both_modes_path)' $i/$machines ${*/%/.bpf.o}" &
+		"$counted" "$name.$i" "HARDEN=$harden ROUNDS=$rounds ${MEMORY:+MEMORY=1} ${AS_IS:+AS_IS=$AS_IS} bash '$TOP/selftests/vm/suite.sh' '$raw/$name.$i' both_modes '$(both_modes_path)' $i/$machines ${*/%/.bpf.o}" &
 		pids+=($!)
 	done
 	for i in "${pids[@]}"; do wait "$i" || status=1; done
@@ -92,6 +97,21 @@ part_memory() {
 	done"
 	cat "$raw/memory.families/loads.jsonl" "$raw/memory.loads" >"$raw/memory.jsonl"
 }
+# size_of KIND: the sizes of the kernel and of what the verifier allocates for each load, in bytes.
+size_of() {
+	local vmlinux
+	vmlinux=$(kernel_path "$1")/vmlinux
+	run "$TOP/scripts/setup/inroot.sh" size "$vmlinux" | awk 'NR == 2 { printf "{\"text\": %d, \"data\": %d, \"bss\": %d, ", $1, $2, $3 }'
+	run "$TOP/scripts/setup/inroot.sh" pahole --sizes "$vmlinux" | awk '$1 == "bpf_verifier_env" { printf "\"env\": %d}", $2 }'
+}
+part_carrying() {
+	local mode=none kind
+	run "$TOP/scripts/build/vm-selftests.sh" vm-stock progs
+	kind=vm-stock AS_IS=unpatched loads carrying.unpatched 0 8
+	kind=vm-lean AS_IS=series loads carrying.series 0 8
+	cat "$raw"/carrying.{unpatched,series}.loads >"$raw/carrying.jsonl"
+	printf '{"unpatched": %s, "series": %s}\n' "$(size_of vm-stock)" "$(size_of vm-lean)" >"$raw/carrying.json"
+}
 part_engine() {
 	local size bench edits
 	host_prepare
@@ -116,7 +136,7 @@ all=(programs blinded families time memory engine)
 parts=("$@")
 ((${#parts[@]})) || parts=("${all[@]}") report+=(--complete)
 [[ ${parts[*]} == short ]] || for part in "${parts[@]}"; do
-	[[ " ${all[*]} " == *" $part "* ]] || die "there is no part '$part'; there are ${all[*]}, and short"
+	[[ " ${all[*]} carrying " == *" $part "* ]] || die "there is no part '$part'; there are ${all[*]}, carrying, and short"
 done
 
 run "$TOP/scripts/setup/host-packages.sh"

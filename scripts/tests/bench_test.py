@@ -179,6 +179,18 @@ class Summary(Files):
         found = self.bench({"families.insns.log": log(*rows, SUMMARY)})["summary"]["policy"]
         self.assertEqual([(row["n"], row["stock"], row["patcher"]) for row in found], [(100, 3, 1.5), (1000, None, 1.3)])
 
+    def test_carrying(self):
+        sizes = {"text": 10, "data": 20, "bss": 30, "env": 40}
+        rows = [{"object": "o3.bpf.o", "program": "p", "harden": 0, "insns": 9, kernel: [cost]}
+                for kernel, cost in (("unpatched", 100), ("series", 101))]  # fmt: skip
+        bench = self.bench(WHOLE | {"carrying.jsonl": lines(rows), "carrying.json": json.dumps({"unpatched": sizes, "series": sizes})})
+        found = {row["what"]: (row["geomean"], row["max"], row["above"]) for row in bench["summary"]["carrying"]}
+        self.assertEqual({what: tuple(map(lambda v: round(v, 6), row)) for what, row in found.items()},
+                         {"series": (1.01, 1.01, 1), "stock": (1, 1, 0), "patcher": (0.5, 0.5, 0)})  # fmt: skip
+        table = bench_tables.carrying(bench)
+        self.assertEqual(table.rows[0], ["series, no module", "1", "1.0100", "1.010", "o3/p", "1"])
+        self.assertIn("`struct bpf_verifier_env` 40 and 40", table.note)
+
     def test_memory(self):
         found = self.bench(WHOLE)["summary"]["memory"]
         self.assertEqual(found["families"], {"count": 2, "worst": 1.45, "name": "context_45000"})

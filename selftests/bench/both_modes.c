@@ -11,6 +11,7 @@
  * BOTH_MODES_ROUNDS	loads in each mode (5): fewer where one takes long, more until a quarter have taken the
  *			least of a mode, and two at least
  * BOTH_MODES_LABEL	a word for each line, as "object"
+ * BOTH_MODES_AS_IS	a word: the mode is left as it is, if there is one, and the load's nanoseconds go by this word
  * BOTH_MODES_MEMORY	1: instead of the time, the bytes that rewriting allocates, see memory.c. What is loaded
  *			in mode stock to begin with is left alone.
  */
@@ -207,14 +208,22 @@ static void measure_memory(syscall_fn real, void *attr, unsigned int size)
 		fail("cannot write BOTH_MODES_OUT");
 }
 
+static void put_rounds(FILE *out, const char *name, const long long *ns, int rounds)
+{
+	fprintf(out, ",\"%s\":[", name);
+	for (int round = 0; round < rounds; round++)
+		fprintf(out, "%s%lld", round ? "," : "", ns[round]);
+	fputs("]", out);
+}
+
 static void measure(syscall_fn real, void *attr, unsigned int size, long long first)
 {
 	const union bpf_attr *load = attr;
 	const char *label = getenv("BOTH_MODES_LABEL") ?: "";
-	const char *wanted = getenv("BOTH_MODES_ROUNDS");
-	int wanted_rounds = wanted ? atoi(wanted) : 5, rounds = 0;
+	const char *wanted = getenv("BOTH_MODES_ROUNDS"), *as_is = getenv("BOTH_MODES_AS_IS");
+	int wanted_rounds = wanted ? atoi(wanted) : 5, rounds = 0, modes = as_is ? 1 : MODES;
 	long long ns[MODES][MAX_ROUNDS];
-	struct counters before, after = {};
+	struct counters before = {}, after = {};
 	FILE *out;
 
 	if (first > VERY_LONG)
@@ -225,23 +234,26 @@ static void measure(syscall_fn real, void *attr, unsigned int size, long long fi
 		wanted_rounds = 1;
 	for (int round = 0; round < MAX_ROUNDS; round++) {
 		if (round >= wanted_rounds &&
-		    (first > LONG || (!unsettled(ns[STOCK], round) && !unsettled(ns[PATCHER], round))))
+		    (first > LONG || (!unsettled(ns[0], round) && !unsettled(ns[modes - 1], round))))
 			break;
 		rounds = round + 1;
-		for (int i = 0; i < MODES; i++) {
-			int mode = (round + i) % MODES;
+		for (int i = 0; i < modes; i++) {
+			int mode = (round + i) % modes;
 			long long start;
 			long fd;
 
-			set_mode(mode);
-			before = read_counters();
+			if (!as_is) {
+				set_mode(mode);
+				before = read_counters();
+			}
 			settle();
 			start = now();
 			fd = real(SYS_bpf, BPF_PROG_LOAD, attr, size);
 			ns[mode][round] = now() - start;
 			if (fd < 0) {
 				left_out(load, label);
-				set_mode(PATCHER);
+				if (!as_is)
+					set_mode(PATCHER);
 				return;
 			}
 			if (mode == PATCHER) {
@@ -253,18 +265,17 @@ static void measure(syscall_fn real, void *attr, unsigned int size, long long fi
 			close(fd);
 		}
 	}
-	set_mode(PATCHER);
+	if (!as_is)
+		set_mode(PATCHER);
 	out = open_out();
 	fprintf(out, "{\"object\":\"%s\",\"program\":\"%s\",\"harden\":%d,\"insns\":%u", label,
 		unique_name(load), harden(), load->insn_cnt);
-	for (int mode = 0; mode < MODES; mode++) {
-		fprintf(out, ",\"%s\":[", mode_names[mode]);
-		for (int round = 0; round < rounds; round++)
-			fprintf(out, "%s%lld", round ? "," : "", ns[mode][round]);
-		fputs("]", out);
-	}
-	fprintf(out, ",\"edits\":%lld,\"sessions\":%lld,\"rewrite\":%lld}\n", after.edits, after.sessions,
-		after.rewrite_ns);
+	for (int mode = 0; mode < modes; mode++)
+		put_rounds(out, as_is ?: mode_names[mode], ns[mode], rounds);
+	if (!as_is)
+		fprintf(out, ",\"edits\":%lld,\"sessions\":%lld,\"rewrite\":%lld", after.edits, after.sessions,
+			after.rewrite_ns);
+	fputs("}\n", out);
 	if (fclose(out))
 		fail("cannot write BOTH_MODES_OUT");
 }

@@ -3,7 +3,8 @@
 #
 # both_modes.sh OUT LIBRARY I/N [OBJECT...]: loads the programs of these objects, or of all, in modes stock
 # and patcher: those of the I-th, counted from 0, of each N objects. OUT/loads.jsonl gets a line for each
-# program: see selftests/bench/both_modes.c, also for what MEMORY=1 does.
+# program: see selftests/bench/both_modes.c, also for what MEMORY=1 and
+# AS_IS do.
 
 set -u
 out=$1 library=$2 share=$3
@@ -13,6 +14,7 @@ objects=("$@")
 ((${#objects[@]})) || objects=(*.bpf.o)
 mapfile -t objects < <(printf '%s\n' "${objects[@]}" | awk -v i="${share%/*}" -v n="${share#*/}" 'NR % n == i')
 export BOTH_MODES_OUT=$out/loads.jsonl BOTH_MODES_ROUNDS=${ROUNDS:-3}
+[[ -z ${AS_IS:-} ]] || export BOTH_MODES_AS_IS=$AS_IS
 [[ -z ${MEMORY:-} ]] || export BOTH_MODES_MEMORY=1
 : >"$BOTH_MODES_OUT"
 number=0
