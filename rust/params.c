@@ -12,6 +12,9 @@
 
 #include "params.h"
 
+/* As in dkms.conf and CHANGELOG.md. */
+MODULE_VERSION("0.3.0");
+
 static const char * const mode_names[] = {
 	[BPF_PATCHER_STOCK] = "stock",
 	[BPF_PATCHER_PATCHER] = "patcher",

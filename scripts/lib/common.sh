@@ -8,7 +8,10 @@ set -euo pipefail
 export LC_ALL=C.UTF-8
 
 TOP=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
-CACHE=$(realpath -m "${BPF_PATCHER_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/bpf-patcher}")
+# DKMS runs from systemd, which sets no HOME.
+HOME=${HOME:-$(getent passwd "$EUID" | cut -d: -f6)}
+export HOME
+CACHE=$(realpath -m "${BPF_PATCHER_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/bpf-patcher}")
 LOGS=$CACHE/log
 # Unfinished work. Every locked run removes first what a killed run left here.
 PARTIAL=$CACHE/partial
