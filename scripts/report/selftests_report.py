@@ -102,7 +102,7 @@ def whole(log):
 
 PARSERS = {
     "test_verifier": test_verifier, "test_progs": test_progs, "test_kmod": test_kmod, "veristat": veristat, "test_maps": whole,
-    "bpf_offload": whole, "module": whole, "loader": whole, "unload": whole, "patches": whole,
+    "bpf_offload": whole, "module": whole, "loader": whole, "unload": whole,
 }
 
 

@@ -22,7 +22,6 @@ run_modes() {
 	debug/test_verifier) echo stock verify ;;
 	debug/*) echo verify ;;
 	*/module | */unload | */loader | ci/test_progs) echo patcher ;;
-	all/patches) echo stock ;;
 	all/*) echo stock patcher verify ;;
 	ci/veristat) echo verify ;;
 	ci/test_verifier) echo stock patcher verify ;;
@@ -58,7 +57,6 @@ all_runs() {
 	echo "loader-fallback vm-interp loader $(loader_path) $(progs_path)"
 	echo "module vm module $(vm_module_path vm "$OTHER_CONTRACT")/bpf_patcher.ko $OTHER_CONTRACT $(contract_version)"
 	echo "unload vm unload $(loader_path) 1000"
-	echo "patches vm-lean patches"
 }
 
 # The runs that `make test` has time for.
@@ -168,7 +166,5 @@ wait
 
 out=$TOP/results/selftests
 [[ $plan == all ]] || out+=-$plan
-log=$(results_path "$plan")/patches/$(run_modes "$plan" patches)/log
-[[ ! -f $log ]] || run python3 "$TOP/scripts/report/patch_stats.py" "$log" --out "$TOP/results/patches"
 commit=$(git -C "$TOP" describe --always --dirty 2>/dev/null || echo unknown)
 exec python3 "$TOP/scripts/report/selftests_report.py" "$(results_path "$plan")" "${args[@]}" --commit "$commit" --out "$out"
