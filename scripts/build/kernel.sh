@@ -22,7 +22,7 @@ configure() {
 	[[ $kind != um-none ]] || cat "$source/Kconfig" "$TOP/configs/none.Kconfig" >"$build/Kconfig.none"
 	! grep -qx CONFIG_BPF_PATCHER=y "${fragments[@]}" || copy_module "$source/kernel/bpf/patcher"
 	if [[ $kind == arm64 ]]; then
-		# Only what our part says.
+		# All other options are off.
 		kmake "KCONFIG_ALLCONFIG=${fragments[0]}" allnoconfig
 	else
 		if [[ $kind == vm* ]]; then
@@ -35,7 +35,7 @@ configure() {
 		(cd "$build" && run "$TOP/scripts/setup/inroot.sh" "$source/scripts/kconfig/merge_config.sh" -m .config "${base[@]}" "${fragments[@]}")
 		kmake olddefconfig
 	fi
-	# Kconfig drops silently what it cannot satisfy. Of two fragments the later one counts.
+	# Kconfig silently drops options whose dependencies are missing. Of two fragments the later one counts.
 	while read -r line; do
 		case $line in
 		CONFIG_*) grep -qxF "$line" "$build/.config" ;;
@@ -96,7 +96,7 @@ stage "$name: build" "$kind" compile "$kind" "$source" "$build"
 # Warnings of the compilers, in C and in Rust; those of linker and driver are not about the code.
 warnings=$(grep -cE '^([^ ]+:[0-9]+:[0-9]+: warning:|warning: )' "$LOGS/$kind.log" || true)
 if ((warnings)); then
-	# The next build has to compile what warned, to show the warning again.
+	# The next build has to compile these files again, to show the warning again.
 	find "$build" -name '*.o' -newer "$build/.bpf-patcher.start" -delete
 	die "$name: $warnings compiler warnings; log: $LOGS/$kind.log"
 fi

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Programs of long jumps return what they have to: what an interpreter of the loader's own makes of the
-# programs as they were written. A wrong interpreter and a wrong program are noticed. This is User-mode
-# Linux, without a JIT; `make far-jumps` has more programs, and compiles them too.
+# Programs of long jumps return the result of the loader's own interpreter, which runs the programs as they were
+# written. A planted fault in the interpreter, and one in a program, are noticed. This is User-mode Linux, without a
+# JIT; `make far-jumps` has more programs, and compiles them too.
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Loads that must not take long, loads that are killed while a program is rewritten, and what the
-# kernel says when a jump no longer fits.
+# Loads that must not take long, loads that are killed while a program is rewritten, and the kernel's message about a
+# jump that no longer fits.
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# No code of the module panics but what selftests/panics.allow has a reason for: panics of Rust's core are
-# looked for in bpf_patcher.ko as it is for vm-lean.
+# Each place where the module can panic has a reason in selftests/panics.allow. Calls of Rust's panics are searched for
+# in the bpf_patcher.ko of vm-lean.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"

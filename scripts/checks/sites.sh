@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# sites.sh [TREE]: what a kernel has that the series would conflict with silently: calls that patch at once, and all
-# that moves with insns. Compared with patches/VERSION/sites.list, the list that was reviewed. TREE has the series
-# applied up to far jumps; the patched source if there is none. What is new has to be looked at, and then listed
-# there: Documentation/porting.md says what for.
+# sites.sh [TREE]: finds silent conflicts of a kernel with the series: calls that patch outside of a session, and data
+# that moves with insns. Compares them with the reviewed list, patches/VERSION/sites.list. TREE, by default the patched
+# source, has the series applied up to far jumps. Documentation/porting.md says where a new site belongs.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
@@ -47,5 +46,5 @@ found=$(
 if [[ ${UPDATE:-} == 1 ]]; then
 	{ sed -n '/^# SPDX/,/^$/p' "$known" && echo "$found"; } >"$known.new" && mv "$known.new" "$known"
 fi
-diff <(sed '1,/^$/d' "$known") <(echo "$found") || die "what stands there with < or > is not as reviewed: see above"
+diff <(sed '1,/^$/d' "$known") <(echo "$found") || die "the sites with < or > above differ from the reviewed list"
 echo "$(grep -vc '^#' <<<"$found") sites as reviewed"

@@ -29,4 +29,4 @@ verify verify-identity identity --verify
 # The same programs every time: a failure must not come and go.
 verify verify-random random --verify --count "$COUNT" --seed "${SEED:-1}" --every 5000
 (($(loads) > 0)) || die "no load was judged as a whole; log: $(log_path verify-random)"
-echo "$sessions sessions as with stock, $COUNT random programs among what was loaded, $(loads) loads judged as a whole"
+echo "$sessions sessions as with stock, $COUNT random programs, $(loads) loads judged as a whole"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Sourced by what boots User-mode Linux with the loader as its init.
+# Sourced by scripts that boot User-mode Linux with the loader as its init.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Sourced by what runs the engine on the host: where it is built, with which bindings, and cargo in the
-# tool root.
+# Sourced by scripts that run the engine on the host: its build directory, its bindings, and cargo in the tool root.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
@@ -11,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/paths.sh"
 HOST_CRATE=$TOP/selftests/host
 # shellcheck disable=SC2034
 HOST_TRIPLE=x86_64-unknown-linux-gnu
-# malloc keeps memory: to return that of each case's long programs would take half of the time.
+# malloc keeps memory: returning it after the long programs of each case would take half of the time.
 # shellcheck disable=SC2034
 HOST_MALLOC=glibc.malloc.mmap_threshold=1073741824:glibc.malloc.trim_threshold=1073741824
 

@@ -119,8 +119,8 @@ config_fragments() {
 	esac
 }
 
-# What makes um-debug and vm-debug quick. To take a stack trace is what takes most of the time there: KASAN takes those
-# of its reports, so that kmemleak and SLUB need none. Leaks are looked for in um-fault.
+# Makes um-debug and vm-debug quick, where taking stack traces takes most of the time: KASAN takes those of its reports,
+# so that kmemleak and SLUB need none. Leaks are looked for in um-fault.
 # shellcheck disable=SC2034 # used by the scripts that source this file
 QUICK_DEBUG="kmemleak=off slab_debug=FZP"
 
@@ -146,7 +146,7 @@ kernel_path() {
 	echo "$CACHE/build/$1${SERIES:+-$SERIES}-$( (echo "$source $tools ${args[*]}" && cat "${fragments[@]}") | short_hash)"
 }
 
-# kernel_stamp KIND: what the finished build was made of, beyond its directory's key.
+# kernel_stamp KIND: the inputs of the finished build that are not in its directory's key.
 kernel_stamp() {
 	case $1 in
 	um-stock | vm-stock) echo stock ;;
@@ -184,7 +184,7 @@ series_stamp() {
 contract_versions() { sed -nE 's/^pub\(crate\) const CONTRACT: u32 = \[([0-9]+), ([0-9]+)\].*/\2 \1/p' "$TOP/rust/entry.rs"; }
 contract_version() { contract_versions | cut -d' ' -f1; }
 
-# The module's sources, and what an out-of-tree build leaves among them.
+# The module's sources, and the files that an out-of-tree build leaves among them.
 MODULE_SOURCES=(Kbuild Kconfig rust)
 MODULE_JUNK=('*.o' '*.ko' '*.mod' '*.mod.c' '*.rmeta' '*.rsi' '.*')
 # copy_module DIR: copies the files whose content differs. They get a new time, whatever the checkout's

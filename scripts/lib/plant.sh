@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Sourced by what plants a fault in a copy of the module.
+# Sourced by scripts that plant a fault in a copy of the module.
 
 # plant FILE OLD NEW: replaces OLD, which has to be there once.
 plant() {

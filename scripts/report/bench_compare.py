@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Compares results of the benchmark: two bench.json, or a bench.json with what a committed file expects."""
+"""Compares results of the benchmark: two bench.json, or a bench.json with the expectation of a committed file."""
 
 import json
 import shlex
@@ -137,7 +137,7 @@ def check(expected_path, new_path):
     if not shown:
         raise Unusable(f"{expected_path}: expects nothing")
     table(["row", "mode", "expected", "found", "deviation", "verdict"], shown, left=2)
-    print("deviation: of stock, against the kept figure; of the others, that of stock divided out")
+    print("deviation: of stock, from the kept figure; of the others, from the kept figure times the deviation of stock")
     if faster:
         again = " ".join(f"--pick {shlex.quote(pick)}" for pick in picks)
         print(f"note: faster: renew the file by: scripts/report/bench.py expect {new_path} {again} "

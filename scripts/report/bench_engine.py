@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Makes engine.json of what the engine alone takes: bench_engine.py DIR
+"""Makes engine.json, the cost of the engine alone: bench_engine.py DIR
 
-DIR has EDITS.ns, a line of JSON of selftests/host's bench, and EDITS.callgrind, what callgrind_annotate --inclusive says of
-one round of it."""
+DIR has EDITS.ns, a line of JSON of selftests/host's bench, and EDITS.callgrind, the output of callgrind_annotate --inclusive
+for one round of it."""
 
 import json
 import re

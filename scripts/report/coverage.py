@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""How much of the engine the host's tests reach: coverage.py EXPORT ENGINE LEAST MISSED.
+"""Coverage of the engine by the host's tests: coverage.py EXPORT ENGINE LEAST MISSED.
 
 EXPORT is what `llvm-cov export` wrote, ENGINE the directory of the engine's sources. Prints a table, a file a line, and writes
-what is not reached to MISSED, a place a line. Status 1: fewer than LEAST % of the lines are reached.
+the places that are not reached to MISSED, one a line. Status 1: fewer than LEAST % of the lines are reached.
 """
 
 import json
@@ -58,7 +58,7 @@ def report(data, engine):
 def main():
     path, engine, least, missed_path = sys.argv[1:]
     table, places, (covered, count) = report(json.loads(Path(path).read_text())["data"][0], engine)
-    print("the engine; not what only a kernel can run (the view of C's structures, sessions, statistics, mode verify)")
+    print("the engine, without the code that only a kernel can run (the view of C's structures, sessions, statistics, mode verify)")
     print("\n".join(table))
     Path(missed_path).write_text("\n".join(places + [""]))
     if not count or 100 * covered < int(least) * count:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Compares the mutants that survive with those that have a reason to: mutants.py OUT ALLOW RESULT [FILE...].
+"""Compares the surviving mutants with the list of reasons to survive: mutants.py OUT ALLOW RESULT [FILE...].
 
-OUT is the directory that cargo-mutants wrote, ALLOW the list of mutants under their reasons, RESULT a file for what survives. With
-FILEs, only what ALLOW says of these counts. Status 1: a mutant survives without a reason, or has a reason and is noticed.
+OUT is the directory that cargo-mutants wrote, ALLOW the list of mutants under their reasons, RESULT a file for the survivors. With
+FILEs, only the entries of these files count. Status 1: a mutant survives without a reason, or has a reason and is noticed.
 """
 
 import re

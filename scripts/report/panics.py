@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Finds what can panic in an object of Rust, and compares it with a list of reasons: panics.py OBJECT SOURCE ALLOW.
+"""Finds the calls of panics in an object of Rust, and compares them with a list of reasons: panics.py OBJECT SOURCE ALLOW.
 
 OBJECT is relocatable x86-64 ELF, SOURCE the directory that its paths are relative to, ALLOW the list: `file: function: kind count` under
-a reason. Each call of a panic takes the place in the source, a `core::panic::Location`, so that inlining does not hide where it comes
-from. All that a function of the compiler's or the kernel's sources is inlined in share its place: of those, the function is that of the
-object. Status 1: there is a panic that the list does not have, or the other way round.
+a reason. Each call of a panic takes its place in the source, a `core::panic::Location`, which inlining does not hide. A place in
+the sources of the compiler or the kernel is the same for all callers: there, the function is that of the object. Status 1: there is a panic that the list does not have, or the other way round.
 """
 
 import re
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from mutants import Unusable, read_allowed
 
-# What diverges, by a part of its mangled name, and what to call it.
+# Functions that do not return, by a part of the mangled name, and the kind of their panic.
 KINDS = {
     "panic_bounds_check": "index",
     "slice_index_fail": "range",

@@ -35,7 +35,7 @@ class Unusable(Exception):
 
 
 def test_verifier(log):
-    """The verdict is a word anywhere behind the name of a test: what a program prints may stand between."""
+    """The verdict is a word anywhere after the name of a test: output of a program may stand between."""
     tests = {}
     for run, prefix in zip(log.split("\n@blinded\n"), ("", "blinded ")):
         parts = re.split(r"^#(\d+/[up]) ", run, flags=re.M)
@@ -234,7 +234,7 @@ def markdown(runs, facts):
     lines += ["", "## Differences", ""]
     found = [f"- {name}, {problem}" for name, entry in runs.items() for problem in entry["problems"] + entry["explained"]]
     lines += found or ["None."]
-    lines += ["", "## What does not pass in mode stock either, and what is flaky", ""]
+    lines += ["", "## Failures in mode stock too, and flaky tests", ""]
     bad = {}
     for name, entry in runs.items():
         for mode, run in entry["modes"].items():

@@ -6,10 +6,10 @@
 #   blinded   the scale tests among them with net.core.bpf_jit_harden=2, in executed instructions
 #   families  synthetic programs of N edits of a kind, in executed instructions
 #   time      the same in time: User-mode Linux, or with ACCEL=kvm the virtual machine
-#   memory    what rewriting allocates
+#   memory    allocations of rewriting
 #   engine    the engine alone on the host, in time and in executed instructions
-#   carrying  what a kernel with the series and without the module pays: all programs, in executed instructions, against
-#             the unpatched kernel, which is built for it; only if it is named
+#   carrying  the cost of the series without the module: all programs, in executed instructions, against the unpatched
+#             kernel, which is built for it; only if it is named
 # The raw output of a part that was not named stays from an earlier run.
 # bench.sh short: some programs and families, for `make test`; its results are results/bench-short/*.
 #
@@ -52,7 +52,7 @@ machine() {
 }
 
 # loads NAME HARDEN ROUNDS OBJECT...: the programs of these objects in both modes, or of all, shared among
-# machines. With MEMORY=1, what they allocate, without counting.
+# machines. With MEMORY=1, their allocations, without counting instructions.
 loads() {
 	local name=$1 harden=$2 rounds=$3 machines=${MACHINES:-2} i pids=() status=0 counted=counted
 	[[ -z ${MEMORY:-} ]] || counted=machine
@@ -97,7 +97,7 @@ part_memory() {
 	done"
 	cat "$raw/memory.families/loads.jsonl" "$raw/memory.loads" >"$raw/memory.jsonl"
 }
-# size_of KIND: the sizes of the kernel and of what the verifier allocates for each load, in bytes.
+# size_of KIND: the sizes of the kernel and of the verifier's allocation for each load, in bytes.
 size_of() {
 	local vmlinux
 	vmlinux=$(kernel_path "$1")/vmlinux

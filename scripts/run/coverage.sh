@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# coverage.sh: prints how much of the engine (rust/engine) the host's tests and the fuzzer's corpus
-# reach, a file a line. Fails if it is less than 95 % of the lines. Writes what is not reached to
+# coverage.sh: prints the coverage of the engine (rust/engine) by the host's tests and the fuzzer's
+# corpus, a file a line. Fails below 95 % of the lines. Writes the places that are not reached to
 # results/coverage.txt.
 #
 # The rest of rust/ needs a kernel: KUnit and the programs that `make test` loads run it.
@@ -25,4 +25,4 @@ host_cargo coverage env RUSTC_BOOTSTRAP=1 LLVM_COV=llvm-cov-22 LLVM_PROFDATA=llv
 	die "a test failed"
 run "$TOP/scripts/setup/inroot.sh" python3 "$TOP/scripts/report/coverage.py" "$out" "$TOP/rust/engine" "$LEAST" \
 	"$TOP/results/coverage.txt"
-echo "coverage: what is not reached is in $TOP/results/coverage.txt"
+echo "coverage: the places that are not reached are in $TOP/results/coverage.txt"

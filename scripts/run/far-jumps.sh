@@ -1,17 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# far-jumps.sh [WHERE...]: loads random programs of long jumps, runs them, and compares what they return
-# with what the loader's own interpreter makes of them. And, on the host, has the engine do random sessions
-# with jumps of 8 bits, of which many are too far, as the naive model does. WHERE is host, um (User-mode Linux, where the kernel
-# interprets them), vm (a virtual machine, where they are compiled), blinded (there, with constants
-# blinded) or combined (there, programs that combine all that is rewritten, in modes patcher and verify, of which
-# one in LONG is long); the first four if there is none.
+# far-jumps.sh [WHERE...]: loads random programs of long jumps, runs them, and compares their result with that of the
+# loader's own interpreter. WHERE, by default the first four of these:
+#   host      no programs: engine and naive model do random sessions with jumps of 8 bits, many of them too far
+#   um        User-mode Linux, where the kernel interprets the programs
+#   vm        a virtual machine, where they are compiled
+#   blinded   the same with constants blinded
+#   combined  the virtual machine: programs that combine all rewrites, in modes patcher and verify
 #
 # COUNT  2000 programs in each place; on the host 1 000 times as many cases. A program takes some 50 ms in um and 700 ms in an emulated machine
 # SEED   1: the same seed gives the same programs
-# LONG   50: one of so many programs of combined is longer than 16 bits reach
-# FAR    any, refused or loaded: what has to come of programs with a jump that is too far
+# LONG   50: one of 50 programs of combined is longer than 16 bits reach
+# FAR    any, refused or loaded: the required result of programs with a jump that is too far
 
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# host-sanitizers.sh: on the host, the engine's tests, those of properties with PROPTEST_CASES cases (256), and the
-# fuzzer for TIME seconds (60) under AddressSanitizer, and what loaders share under ThreadSanitizer.
-# host-sanitizers.sh --plant: the tests on copies of the module with a fault for each, which have to be noticed.
+# host-sanitizers.sh: on the host, the engine's tests (PROPTEST_CASES: cases of each property, 256) and the fuzzer (TIME:
+# seconds, 60) under AddressSanitizer, and the spare session, which loaders share, under ThreadSanitizer.
+# host-sanitizers.sh --plant: the same tests on copies of the module with a planted fault each, which have to fail.
 #
 # The tool root's rustc has the instrumentation, which is not stable, and not the runtimes: those are gcc's.
 
@@ -35,7 +35,7 @@ sanitized() {
 		TSAN_OPTIONS="suppressions=$suppressions" CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="env LD_PRELOAD=$library" "${@:2}"
 }
 
-# tests SANITIZER LOG [FILTER]: all tests of the checkout TOP, or those of which the names have FILTER. Sets `passed`.
+# tests SANITIZER LOG [FILTER]: all tests of the checkout TOP, or those with FILTER in their names. Sets `passed`.
 tests() {
 	(
 		cd "$TOP/selftests/host"
@@ -72,7 +72,7 @@ if [[ ${1:-} == --plant ]]; then
 	line=$(grep '^aux-past-end | ' "$TOP/selftests/trust.list")
 	IFS=$'\x01' read -r _ _ _ file old new _ <<<"${line// | /$'\x01'}"
 	planted address 'AddressSanitizer: heap-buffer-overflow' "$file" "$old" "$new"
-	# Rust's own library is not instrumented: what is said without the fault says nothing.
+	# Rust's own library is not instrumented, which gives false reports: there may be none without the fault.
 	good "$LOGS/thread-sanitizer.log" tests thread "$LOGS/thread-sanitizer.log" shared::
 	planted thread 'ThreadSanitizer: data race' rust/spare.rs 'xchg(session, Full)' 'xchg(session, kernel::sync::atomic::Relaxed)' shared::
 	exit
@@ -85,7 +85,7 @@ good "$log" tests address "$log"
 engine=$passed
 
 log=$LOGS/thread-sanitizer.log
-note "what loaders share under ThreadSanitizer (log: $log)"
+note "the spare session under ThreadSanitizer (log: $log)"
 good "$log" tests thread "$log" shared::
 shared=$passed
 
@@ -101,4 +101,4 @@ run_fuzzer() {
 }
 good "$log" run_fuzzer
 cases=$(sed -nE 's/^stat::number_of_executed_units: *([0-9]+)$/\1/p' "$log")
-echo "AddressSanitizer: $engine tests and $cases cases of the fuzzer; ThreadSanitizer: $shared test of what loaders share; no report"
+echo "AddressSanitizer: $engine tests and $cases cases of the fuzzer; ThreadSanitizer: $shared test of the spare session; no report"

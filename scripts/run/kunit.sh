@@ -44,6 +44,6 @@ if ((status || ${passed:-0} == 0)); then
 fi
 # There is no test that may not run.
 ((${skipped:-0} == 0)) || die "KUnit: $skipped cases were skipped (filter $filter); log: $log"
-# KUnit passes what the kernel warns of.
+# KUnit ignores warnings of the kernel.
 sed -n '/KTAP version/,$p' "$log" | no_reports || die "KUnit: the kernel has something to say; log: $log"
 echo "KUnit: $passed cases passed (filter $filter)"

@@ -83,7 +83,7 @@ EARLIER=kernel.log.earlier
 keep_kernel_log() { cat "$1/kernel.log" >>"$1/$EARLIER" 2>/dev/null || true; }
 
 # one PLAN NAME KIND MODE SUITE [ARGUMENT...]: runs a suite in a machine. If its kernel dies in test_progs,
-# the next machine goes on behind the test that it died in.
+# the next machine continues after the test that it died in.
 one() {
 	local plan=$1 name=$2 kind=$3 mode=$4 suite=$5 dir key start=$SECONDS status=125 beat env=()
 	local inputs=("$TOP"/selftests/vm/*.sh "$TOP/selftests/vm/suites/$suite.sh" "$TOP/scripts/run/vm.sh")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # static-branch-arm64.sh: builds a small kernel for arm64 with all series, and runs the selftest of static
-# branches on it, in QEMU with two CPUs; then what a static branch costs, in executed instructions. Installs
+# branches on it, in QEMU with two CPUs; then the cost of a static branch, in executed instructions. Installs
 # QEMU for arm64 on the host.
 #
 # VM_TIMEOUT  900, in s, for each of the two machines
@@ -55,8 +55,8 @@ build=$(kernel_path arm64)
 dir=$(partial_dir arm64)
 mkdir -p "$results"
 stage "arm64: init" arm64-init compile "$(patched_source_path)" "$build/usr/include" "$dir"
-# With a thread for each CPU, QEMU goes on with code that another CPU has just patched: after 168 of 5000 switches
-# the program did what it had done before, again and again, while its image in memory had the new words.
+# With a thread for each CPU, QEMU keeps executing old code that another CPU has patched: after 168 of 5000 switches the
+# program behaved as before for good, while its image in memory had the new words.
 boot selftest "" -smp 2 -accel tcg,thread=single
 boot cost "-- cost" -smp 1 -icount shift=0,sleep=off
 remove_tree "$dir"

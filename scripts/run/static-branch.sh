@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# static-branch.sh: builds a kernel with all series, and runs in each mode what belongs to the second one:
-# its tests in test_progs and test_verifier, and the loader, which switches branches while all CPUs run
-# them. Then what a trace point costs, in executed instructions. Last, programs without static branches: they
+# static-branch.sh: builds a kernel with all series, and runs in each mode the tests of static branches in
+# test_progs and test_verifier, and the loader, which switches branches while all CPUs run them. Then the
+# cost of a trace point, in executed instructions. Last, programs without static branches: they
 # have to be as on a kernel without the series. Kernels and suites are built from nothing the first time (an
 # hour or two).
 #
@@ -34,7 +34,7 @@ suite() {
 	no_reports <"$dir/kernel.log" || status=1
 }
 
-# What a trace point costs that is off: at most one insn.
+# The cost of a trace point that is off: at most one insn.
 cost() {
 	local dir=$results/cost
 	rm -rf "$dir"

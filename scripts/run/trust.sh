@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC2317 # parts are called by their names
 #
-# trust.sh: what happens when something goes wrong (Documentation/trust.md). Each part ends with a line of the
+# trust.sh: the checks of the promises in Documentation/trust.md. Each part ends with a line of the
 # table. ONLY='<names>' runs these parts alone; FAULTS, FAULTS_JIT, RANDOM_PROGRAMS, KILLS, KILLS_JIT, UNPRIVILEGED say
 # how many programs or loads, RESCHED how often each program is loaded, SESSIONS how many random ones of KUnit, SOAK how
 # many seconds, TIME how many of the fuzzer. The long parts run two at a time.
@@ -10,11 +10,10 @@
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"
 
-# A warning brings the kernel down, and so does what a sanitizer reports.
+# A warning brings the kernel down, and so does a report of a sanitizer.
 WATCH="loglevel=5 kunit.enable=0 panic_on_warn=1 bpf_patcher.verify_warn=1"
 
-# booted LOG: what was said once the tests or the loader had begun. What User-mode Linux says of itself while it
-# boots does not count.
+# booted LOG: the lines since the tests or the loader began. Messages of User-mode Linux about its boot do not count.
 booted() { sed -n '/^@begin$\|KTAP version/,$p' "$1"; }
 # clean LOG: nothing was reported.
 clean() { [[ -s $1 ]] && booted "$1" | no_reports; }
@@ -59,7 +58,7 @@ part_hostile() {
 	echo "$rust cases in Rust, $c in C, and $c_verify in C in mode verify pass"
 }
 
-# faults_met NAME: what `trust faults` has met.
+# faults_met NAME: counts of `trust faults`.
 faults_met() {
 	echo "$(json_number "$1" failures) allocations failed, $(json_number "$1" in_engine) of them in the engine, in" \
 		"$(json_number "$1" programs) programs"
@@ -122,15 +121,15 @@ part_sanitizers() {
 		"$(json_number trust-random verify_sessions) sessions as with stock: no report"
 }
 
-# With the JIT, locks and the kernel's own test suites, which find what these have: with both series, as in `make test`.
+# The kernel's own test suites, with the JIT and lockdep.
 # One machine at a time, as another part runs beside it.
 part_suites() { ONLY='' MACHINES=1 run "$TOP/scripts/run/selftests.sh" debug; }
 
-# Properties are tested on so many cases each.
+# PROPTEST_CASES: cases of each property.
 build_host() { boot_prepare um; }
 part_host() { PROPTEST_CASES=${PROPTEST_CASES:-20000} run "$TOP/scripts/run/host-sanitizers.sh"; }
 
-# killed NAME: what `trust kills` has met.
+# killed NAME: counts of `trust kills`.
 killed() {
 	echo "$(json_number "$1" killed) of $(json_number "$1" loads) loads killed, half gone within $(json_number "$1" median_us) us, all" \
 		"within $(json_number "$1" slowest_us); $(json_number "$1" in_session) in a session, half gone within" \

@@ -10,7 +10,7 @@
 # VM_MEM      4G
 # VM_TIMEOUT  600, in s; for CMD
 # VM_APPEND   more kernel parameters
-# ACCEL       kvm or tcg, instead of what a trial boot finds
+# ACCEL       kvm or tcg, instead of the choice by a trial boot
 # VM_ICOUNT   1: the machine's clock counts executed instructions, one a nanosecond. One CPU, emulated
 # VM_SUITES   the suites to build first: base (the default), progs, all, or empty for none
 # VM_RESULTS  results/vm: a directory that the machine can write to, under the same name. It has kernel.log

@@ -7,7 +7,7 @@
 source "$(dirname "$0")/../lib/common.sh"
 
 uri=$(run "$TOP/scripts/setup/mirror.sh")
-# If the archive is not known, the stage that needs it says what went wrong.
+# If the archive is not known, the stage that needs it reports the error.
 [[ -n $uri ]] || exit 0
 got=$(mktemp)
 trap 'rm -f "$got"' EXIT

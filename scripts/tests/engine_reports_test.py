@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The reports on the engine's tests: what is not reached, and which mutants survive without a reason."""
+"""The reports on the engine's tests: places that are not reached, and mutants that survive without a reason."""
 
 import sys
 import unittest

@@ -16,7 +16,7 @@ use crate::engine::{
 use kernel::{bindings, prelude::Zeroable};
 use std::{hint::black_box, time::Instant};
 
-/// Buffers of so many bytes are kept for the next session.
+/// Buffers of up to this many bytes are kept for the next session.
 const KEPT: usize = 64 << 10;
 
 /// What each step took in the best of some rounds, in ns.

@@ -136,7 +136,7 @@ fn session(host: &mut Host, model: &mut Model, edits: &[Edit], fail: u8, tally: 
     tally.sessions += 1;
     tally.edits += taken.len() as u64;
 
-    // One of the tables, or what is for the aux data.
+    // One of the tables, or the room for aux data.
     fail_nth(if fail % 4 == 3 {
         1 + u32::from(fail / 4 % 4)
     } else {

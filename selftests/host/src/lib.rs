@@ -3,7 +3,7 @@
 //! The engine of bpf_patcher on the host: the module's very source files, compiled against a small
 //! stand-in for the kernel's crate. What `fuzz`, `coverage` and `mutants` of the Makefile run.
 //!
-//! - `model`: a naive implementation of what the engine does,
+//! - `model`: a naive implementation of the engine,
 //! - `case`: programs and edits made of bytes, mostly valid,
 //! - `host`: a program with its slices, as `view.rs` has it in the kernel,
 //! - `check`: a case done by engine and model, and compared,

@@ -67,7 +67,7 @@ enum Target {
     Id(u64),
 }
 
-/// As much of an insn's aux data as tells whose it is, and what rewriting changes.
+/// The part of an insn's aux data that identifies the insn, or that rewriting changes.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(crate) struct Aux {
     orig_idx: u32,

@@ -70,8 +70,8 @@ fn stays(edits: &[Edit], idx: u32) -> bool {
     !edits.iter().any(goes)
 }
 
-/// The new index of what stands for each old insn, and for the end: all in front of it that stay, and all
-/// patches of insns in front of it.
+/// The first index of the group of each old insn, and of the end: the number of earlier insns that stay, and of the
+/// insns of earlier patches.
 fn starts(len: u32, log: &Log) -> Vec<u32> {
     let mut starts = vec![0; len as usize + 1];
     let mut goes = vec![false; len as usize];
@@ -91,8 +91,8 @@ fn starts(len: u32, log: &Log) -> Vec<u32> {
     starts
 }
 
-/// Where a call of `target` leads: as far behind a run that is removed as it was behind its first insn, and
-/// as far behind the end as it was.
+/// Where a call of `target` leads. A target within a removed run keeps its distance from the run's first insn, and
+/// one past the end its distance from the end.
 fn called(edits: &[Edit], starts: &[u32], mut target: i64) -> i64 {
     while let Some(cnt) = edits.iter().find_map(|edit| match edit.kind() {
         Kind::Remove { cnt } => (i64::from(edit.idx)..i64::from(edit.idx + cnt))
@@ -125,7 +125,7 @@ fn in_front(log: &Log, target: i64, all: bool) -> i64 {
     skipped.iter().map(|(_, len)| len).sum()
 }
 
-/// Old insns, the ends, and what is out of the program, as far from its ends as 32 bits reach.
+/// Old insns, the ends, and targets outside of the program, as far from its ends as 32 bits reach.
 fn targets(len: u32) -> impl Iterator<Item = i64> {
     let len = i64::from(len);
     let far = [i64::from(i32::MIN), -1, len + 1, len + i64::from(i32::MAX)];

@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # both_modes.sh OUT LIBRARY I/N [OBJECT...]: loads the programs of these objects, or of all, in modes stock
-# and patcher: those of the I-th, counted from 0, of each N objects. OUT/loads.jsonl gets a line for each
-# program: see selftests/bench/both_modes.c, also for what MEMORY=1 and
-# AS_IS do.
+# and patcher. Of each N objects it takes the I-th, counted from 0. OUT/loads.jsonl gets a line for each
+# program; selftests/bench/both_modes.c describes it, and the variables MEMORY and AS_IS.
 
 set -u
 out=$1 library=$2 share=$3

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# loader.sh OUT LOADER PROGS: what `make test` does in User-mode Linux, here with a JIT: both modes give
-# the same programs, the defects are fixed in all modes, random programs are as with stock. And programs that
-# combine all that is rewritten do what they should.
+# loader.sh OUT LOADER PROGS: the checks that `make test` does in User-mode Linux, here with a JIT: both
+# modes give the same programs, the defects are fixed in all modes, random programs are as with stock.
+# Programs that combine all rewrites return the right result.
 
 set -u
 out=$1 loader=$2 progs=$3

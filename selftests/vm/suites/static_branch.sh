@@ -3,14 +3,14 @@
 #
 # static_branch.sh OUT LOADER PROGS: the tests of the series of static branches.
 #
-# PROGRAMS and SWITCHES: so many random programs, and switches while all CPUs run the program. With REFUSAL=1
+# PROGRAMS: random programs. SWITCHES: switches while all CPUs run the program. With REFUSAL=1
 # only that a program is refused without the JIT, on a kernel that can do without it.
 
 set -u
 out=$1 loader=$2 progs=$3
 exec >"$out/log" 2>&1
 failed=()
-# Leaves out all parts of the loader that are not asked for behind it.
+# Leaves out all parts of the loader that no later argument asks for.
 bare=("$loader" static-branch --repeat 0 --switches 0 --seconds 0 --programs 0)
 
 if [[ -n ${REFUSAL:-} ]]; then

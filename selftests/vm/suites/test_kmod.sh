@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# test_kmod.sh OUT JIT-HARDEN...: runs the kernel's test_kmod.sh, one of its runs at a time, and keeps
-# what the module test_bpf says. The first run has to be one without blinding.
+# test_kmod.sh OUT JIT-HARDEN...: runs the kernel's test_kmod.sh, one of its runs at a time, and keeps the
+# messages of the module test_bpf. The first run has to be one without blinding.
 
 # shellcheck source=selftests/vm/giants.sh
 source "$(dirname "$0")/../giants.sh"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # test_progs.sh OUT [FLAVOUR]: runs the tests in OUT/tests, or all, in batches with a process for each
-# CPU. Where a test brings its batch down, the rest of the batch runs one by one. What failed runs twice
+# CPU. Where a test brings its batch down, the rest of the batch runs one by one. Failed tests run twice
 # more. If the machine dies, the next one resumes.
 
 set -u

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! bench EDITS ROUNDS: prints what each step of a session takes, in ns an edit, a line of JSON.
+//! bench EDITS ROUNDS: prints the time of each step of a session, in ns an edit, a line of JSON.
 
 fn main() {
     let mut args = std::env::args().skip(1).map(|arg| arg.parse::<u32>());

@@ -3,7 +3,7 @@
 //! replay FILE...: does the cases of these files, or of all files in these directories.
 //! replay --random FROM TO: does random cases of these numbers.
 //!
-//! Each that differs is named; the last line is what all came to.
+//! Each that differs is named; the last line is the summary.
 
 use host::{check, random_bytes, Tally};
 use std::{env, fs, io, panic, path::Path, process::ExitCode};

@@ -14,7 +14,7 @@ use kernel::prelude::Zeroable;
 pub(super) const REACH: u32 = MAX_OFF as u32;
 /// Are jumps so short that most programs grow longer than they reach?
 pub(super) const IS_SHORT: bool = cfg!(feature = "short_reach");
-/// One program in so many is longer to begin with.
+/// One of this many programs is long from the beginning.
 const LONG: u8 = if IS_SHORT { 2 } else { 32 };
 
 /// A program on which sessions are held.

@@ -83,7 +83,7 @@ impl Model {
             let place = |is_jump| self.resolve(target, is_jump, &places);
             let mut least = spare(place(true) - at as i64 - 1);
             if let (Some(old), Target::Old { idx, .. }) = (slot.old, target) {
-                // Stock aims a jump in front of what it is to skip, then redirects it.
+                // Stock aims a jump at the insns that it is to skip, then redirects it.
                 let skipped = place(true) - place(false);
                 least = least.min(spare(idx - i64::from(old) - 1 - skipped));
             }
