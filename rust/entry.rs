@@ -11,8 +11,10 @@ use super::{
         self,
         Mode, //
     },
-    session::Session,
-    spare,
+    session::{
+        self,
+        Session, //
+    },
     stats::STATS,
     view::View, //
 };
@@ -32,19 +34,19 @@ const _: () = assert!(
     "the kernel's include/linux/bpf_patcher.h has another version of the contract"
 );
 
-/// Returns what an edit of `cnt` insns is, and whether it brings them along; or `EINVAL`.
-pub(crate) fn kind(edit: bindings::bpf_edit, cnt: u32) -> Result<Kind> {
+/// Returns what an edit does, or `EINVAL`.
+pub(crate) fn kind(edit: bindings::bpf_edit) -> Result<Kind> {
     match edit {
-        bindings::bpf_edit_BPF_EDIT_REPLACE => Ok(Kind::Replace { to_body: false }),
-        bindings::bpf_edit_BPF_EDIT_REPLACE_TO_BODY => Ok(Kind::Replace { to_body: true }),
-        bindings::bpf_edit_BPF_EDIT_PREPEND => Ok(Kind::Prepend { behind: false }),
-        bindings::bpf_edit_BPF_EDIT_PREPEND_SKIPPED => Ok(Kind::Prepend { behind: true }),
-        bindings::bpf_edit_BPF_EDIT_REMOVE => Ok(Kind::Remove { cnt }),
+        bindings::bpf_edit_BPF_EDIT_REPLACE => Ok(Kind::Replace),
+        bindings::bpf_edit_BPF_EDIT_REPLACE_TO_BODY => Ok(Kind::ReplaceToBody),
+        bindings::bpf_edit_BPF_EDIT_PREPEND => Ok(Kind::Prepend),
+        bindings::bpf_edit_BPF_EDIT_PREPEND_SKIPPED => Ok(Kind::PrependSkipped),
+        bindings::bpf_edit_BPF_EDIT_REMOVE => Ok(Kind::Remove),
         _ => Err(EINVAL),
     }
 }
 
-/// Opens a session on `prog`, or returns null if edits are to be applied at once (`mode=stock`).
+/// Opens a session on `prog`, or returns null if the kernel is to apply edits one by one (`mode=stock`).
 /// `-ENOMEM` as an error pointer.
 ///
 /// # Safety
@@ -108,17 +110,16 @@ pub(crate) unsafe extern "C" fn bpf_patcher_record(
 ) -> c_int {
     // SAFETY: As the caller promises.
     let session = unsafe { session(p) };
-    let kind = match kind(edit, cnt) {
-        Ok(kind) if session.has_insn(idx) => kind,
-        _ => return done(Err(EINVAL)),
-    };
-    let patch = match (kind, cnt) {
-        // Without a look at the pointer, which may be null then.
-        (Kind::Remove { .. }, _) | (_, 0) => &[][..],
-        // SAFETY: As the caller promises; the edit is one that brings insns, and the program has the insn.
-        _ => unsafe { core::slice::from_raw_parts(insns, cnt as usize) },
-    };
-    done(session.record(idx, kind, patch))
+    done(match kind(edit) {
+        Ok(Kind::Remove) => session.record(|log| log.remove(idx, cnt)),
+        // Otherwise nobody looks at the pointer, which may be null then.
+        Ok(kind) if cnt > 0 && session.has_insn(idx) => {
+            // SAFETY: As the caller promises; the edit is one that brings insns, and the program has the insn.
+            let patch = unsafe { core::slice::from_raw_parts(insns, cnt as usize) };
+            session.record(|log| log.record(idx, kind, patch))
+        }
+        _ => Err(EINVAL),
+    })
 }
 
 /// Jumps that no longer fit 16 bits may be relaxed. Returns whether they will be.
@@ -260,6 +261,6 @@ impl Drop for Registration {
         // SAFETY: It was registered in `new`.
         unsafe { bindings::bpf_patcher_unregister(&*self.ops) };
         // A session pins the module, so that all have ended.
-        drop(spare::take());
+        session::drop_spare();
     }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! All edits of a log at once: plan, allocate, change. Nothing has changed if one of the first two
+//! All edits of a log in one step: plan, allocate, change. Nothing has changed if one of the first two
 //! fails, and the third does not. If a jump no longer fits, there is a second plan, with jumps
 //! relaxed.
 
 use super::{
     engine::{
-        abi::Array,
+        host::Host,
         layout::Layout,
         log::Log,
         reach::{
@@ -14,17 +14,16 @@ use super::{
             Failure, //
         },
         relax::relax,
-        AT_ONCE, //
-    },
-    resched::{
-        must_abort,
-        resched, //
+        PAUSE_EVERY, //
     },
     stats::{
         elapsed_ns,
         STATS, //
     },
-    view::View, //
+    view::{
+        check_size,
+        View, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -34,43 +33,25 @@ use kernel::{
     }, //
 };
 
-/// Applies the edits of `log` to `view`. `table` is memory to compute in, which comes back.
+/// Applies the edits of `log` to `view`.
 ///
 /// # Errors
 ///
 /// [`Failure::TooFar`] if a jump no longer fits, which the verifier's log tells; `ENOMEM`; `EINTR`
 /// if the loading process is being killed; `E2BIG` if the program becomes too long. Nothing has
 /// changed then.
-pub(crate) fn linearize(view: &mut View, log: &Log, table: &mut Array<u32>) -> Result<(), Failure> {
+pub(crate) fn linearize(view: &mut View, log: &Log) -> Result<(), Failure> {
     let start = Instant::<Monotonic>::now();
-    let result = match plan(view, log, table) {
-        Ok(layout) => apply(view, layout, table, 0),
-        Err(failure) => match relaxed(view, log, table, failure) {
-            Ok(longer) => as_it_is(view, longer.as_ref().unwrap_or(log), table, 0),
-            Err(failure) => Err(failure),
-        },
+    let result = match Plan::of(view, log) {
+        Ok(plan) => plan.apply(view, 0),
+        Err(failure) => relaxed(view, log, failure)
+            .and_then(|longer| Plan::of_relaxed(longer.as_ref().unwrap_or(log))?.apply(view, 0)),
     };
     STATS.linearize_ns.add(elapsed_ns(start));
     result
 }
 
-/// Applies edits after which all jumps fit, as [`relaxed`] has seen to. Room is made for `room` insns
-/// at least.
-///
-/// # Errors
-///
-/// `ENOMEM`, `E2BIG`. Nothing has changed then.
-pub(crate) fn as_it_is(
-    view: &mut View,
-    log: &Log,
-    table: &mut Array<u32>,
-    room: u32,
-) -> Result<(), Failure> {
-    let layout = Layout::within(log, table)?;
-    apply(view, layout, table, room)
-}
-
-/// Returns what to apply in place of `log`, for which [`plan`] has failed: `log` with jumps relaxed,
+/// Returns what to apply in place of `log`, of which [`Plan::of`] has failed: `log` with jumps relaxed,
 /// or `log` itself if none is too far once all edits are made.
 ///
 /// # Errors
@@ -78,108 +59,105 @@ pub(crate) fn as_it_is(
 /// `failure`, which is then told to the program's author, if jumps of the program may not be relaxed
 /// or it is another failure; `ENOMEM`, `EINTR`, `E2BIG`.
 pub(crate) fn relaxed(
-    view: &View,
+    view: &mut View,
     log: &Log,
-    table: &mut Array<u32>,
     failure: Failure,
 ) -> Result<Option<Log>, Failure> {
-    let refuse = || {
-        if let Some(idx) = failure.blamed() {
-            view.report_range(idx);
-        }
-        Err(failure)
-    };
     // A log that removes insns cannot have any added.
-    if failure.blamed().is_none() || log.sum().longest_removal > 0 || !view.may_relax() {
-        return refuse();
-    }
-    let mut aborts = || view.may_abort() && must_abort();
-    let mut tell = |idx| view.report_relaxed(idx);
-    match relax(view.insns(), log, table, &mut aborts, &mut tell) {
+    let may_relax =
+        failure.blamed().is_some() && log.sum().longest_removal == 0 && view.may_relax();
+    let result = match may_relax {
+        true => {
+            let (program, host) = view.program(0);
+            relax(program.insns, log, host)
+        }
+        false => Err(ERANGE),
+    };
+    match result {
         Ok(relaxed) => {
             STATS.far_sessions.add(1);
             STATS.far_jumps.add(relaxed.jumps.into());
             STATS.far_rounds_peak.raise(relaxed.rounds.into());
             Ok(relaxed.log)
         }
-        Err(ERANGE) => refuse(),
+        Err(ERANGE) => {
+            if let Some(idx) = failure.blamed() {
+                view.report_range(idx);
+            }
+            Err(failure)
+        }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Returns where each insn goes, if all of `log` can be done as it is.
-///
-/// # Errors
-///
-/// As for [`linearize`], only that nobody has been told.
-pub(crate) fn plan<'a>(
-    view: &View,
-    log: &'a Log,
-    table: &mut Array<u32>,
-) -> Result<Layout<'a>, Failure> {
-    let layout = Layout::within(log, table)?;
-    let mut aborts = || view.may_abort() && must_abort();
-    reach::check(view.insns(), &layout, &mut aborts)?;
-    Ok(layout)
-}
+/// Edits that are laid out, and after which all references reach.
+pub(crate) struct Plan<'a>(Layout<'a>);
 
-/// Allocates, for `room` insns at least, and changes. The memory of `layout` goes back to `table`.
-///
-/// # Errors
-///
-/// `ENOMEM`, `E2BIG`. Nothing has changed then.
-pub(crate) fn apply(
-    view: &mut View,
-    layout: Layout<'_>,
-    table: &mut Array<u32>,
-    room: u32,
-) -> Result<(), Failure> {
-    let result = change(view, &layout, room);
-    *table = layout.into_table();
-    Ok(result?)
+impl<'a> Plan<'a> {
+    /// Lays out the edits of `log`, all of which can be done as they are.
+    ///
+    /// # Errors
+    ///
+    /// As for [`linearize`], only that nobody has been told.
+    pub(crate) fn of(view: &mut View, log: &'a Log) -> Result<Self, Failure> {
+        let plan = Self::of_relaxed(log)?;
+        let (program, host) = view.program(0);
+        reach::check(program.insns, &plan.0, host)?;
+        Ok(plan)
+    }
+
+    /// Lays out edits after which all references reach, as [`relaxed`] has seen to.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, `E2BIG`
+    pub(crate) fn of_relaxed(log: &'a Log) -> Result<Self, Failure> {
+        Ok(Self(Layout::new(log)?))
+    }
+
+    /// Allocates, for `room` insns at least, and changes.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, `E2BIG`. Nothing has changed then.
+    pub(crate) fn apply(self, view: &mut View, room: u32) -> Result<(), Failure> {
+        let (layout, log) = (&self.0, self.0.log());
+        let (old_len, new_len) = (layout.old_len(), layout.new_len());
+        view.set_long(old_len.max(new_len) > SHORT);
+
+        // Allocate. The program comes last: it may move, which is no change only if nothing fails
+        // afterwards.
+        let room = room.max(new_len);
+        check_size(room)?;
+        view.host().pause();
+        let mut allocated = log.bytes() + layout.bytes();
+        allocated += view.reserve_aux(new_len)?;
+        view.host().pause();
+        allocated += view.reserve(room)?;
+        view.host().pause();
+
+        // Change: nothing fails from here on.
+        if layout.shrinks {
+            for edits in log.edits().chunks(PAUSE_EVERY) {
+                for edit in edits {
+                    view.clear_aux(edit.idx, edit.end() - edit.idx);
+                }
+                view.host().pause();
+            }
+        }
+        let (program, host) = view.program(new_len);
+        let outcome = program.rewrite(layout, host);
+        host.pause();
+        view.commit(new_len, &outcome);
+
+        STATS.edits.add(log.edits().len() as u64);
+        STATS.insns_in.add(old_len.into());
+        STATS.insns_out.add(new_len.into());
+        STATS.bytes_moved.add(outcome.bytes_moved);
+        STATS.alloc_peak.raise(allocated as u64);
+        Ok(())
+    }
 }
 
 /// Most insns of a program that is changed in one go: in so few the CPU is not held for long.
 const SHORT: u32 = 1 << 12;
-
-fn change(view: &mut View, layout: &Layout<'_>, room: u32) -> Result {
-    let log = layout.log();
-    let is_long = layout.old_len().max(layout.new_len()) > SHORT;
-    let mut pause = || {
-        if is_long {
-            resched();
-        }
-    };
-
-    // Allocate. The program comes last: it may move, which is no change only if nothing fails
-    // afterwards.
-    pause();
-    let mut allocated = log.bytes() + layout.bytes();
-    allocated += view.reserve_aux(layout.new_len())?;
-    pause();
-    allocated += view.reserve(layout.new_len().max(room))?;
-    pause();
-
-    // Change: nothing fails from here on.
-    if layout.shrinks {
-        for edits in log.edits().chunks(AT_ONCE) {
-            for edit in edits {
-                view.clear_aux(edit.idx, edit.end() - edit.idx);
-            }
-            pause();
-        }
-    }
-    let zero_extends = view.zero_extends();
-    let program = view.program(layout.new_len());
-    let outcome = program.rewrite(layout, &zero_extends, &mut pause);
-    pause();
-
-    STATS.edits.add(log.edits().len() as u64);
-    STATS.insns_in.add(layout.old_len().into());
-    STATS.insns_out.add(layout.new_len().into());
-    STATS.bytes_moved.add(outcome.bytes_moved);
-    STATS.alloc_peak.raise(allocated as u64);
-
-    view.commit(layout.new_len(), &outcome);
-    Ok(())
-}

@@ -8,7 +8,7 @@
 //!
 //! - `entry`: what C calls,
 //! - `session`: the edits of one pass, and what they count for,
-//! - `spare`: memory that one session leaves to the next,
+//! - `spare`: a box that one user leaves to the next,
 //! - `linearize`: plan, allocate, change,
 //! - `view`: the program as C has it, and as slices for the engine,
 //! - `engine`: the work itself, on slices,
@@ -16,9 +16,9 @@
 //! - `mode`, `stats`: the module's parameter and counters,
 //! - `resched`: lets others run.
 //!
-//! `entry` and `view` are the boundary to C. They hold all `unsafe` code but that of
-//! `verify::shadow`, which calls the kernel's own functions, and single lines of `mode`, `resched`,
-//! `spare` and `verify::dump`.
+//! `entry` and `view` are the boundary to C. They hold all `unsafe` code except that of
+//! `verify::stock`, which calls the kernel's own functions, of its copy in `verify::shadow`, and single
+//! lines of `mode`, `resched`, `session`, `spare` and `verify::dump`.
 
 use kernel::prelude::*;
 

@@ -4,19 +4,12 @@
 
 use super::{
     engine::{
-        abi::{
-            Array,
-            Insn, //
-        },
-        log::{
-            Kind,
-            Log, //
-        },
+        log::Log,
         reach::Failure, //
     },
     linearize::linearize,
     resched::resched,
-    spare,
+    spare::Spare,
     stats::{
         elapsed_ns,
         STATS, //
@@ -33,8 +26,8 @@ use kernel::{
     }, //
 };
 
-/// One call in so many that records an edit is timed, and counts for all: to read the clock takes
-/// longer than to record an edit. What a reading of the clock takes is taken off.
+/// Times every 61st call and multiplies by 61: reading the clock costs more than recording. The cost
+/// of a reading is subtracted.
 ///
 /// A prime, so that the calls in which an array grows, at powers of two, are timed as often as
 /// others.
@@ -44,12 +37,21 @@ const SAMPLE: u64 = 61;
 const EDITS: usize = 64;
 const PATCHES: usize = 256;
 
+/// Most memory that a session may leave to the next, in bytes: for a thousand edits or so.
+const KEPT: usize = 64 << 10;
+
+/// A session that has ended, for the next one to begin in.
+static SPARE: Spare<Session> = Spare::new();
+
+/// Frees it, as no session will begin any more.
+pub(crate) fn drop_spare() {
+    drop(SPARE.take());
+}
+
 /// What C knows as `struct bpf_patcher`.
 pub(crate) struct Session {
     view: View,
     log: Log,
-    /// Memory for the table of a layout.
-    table: Array<u32>,
     /// `BPF_PATCHER_PASS_*`
     pass: u32,
     /// Is linearize to be checked?
@@ -59,6 +61,10 @@ pub(crate) struct Session {
     /// Nanoseconds that they took, estimated from samples.
     record_ns: u64,
 }
+
+// SAFETY: A session that another task takes out of `SPARE` begins with a view of its own: the pointers
+// of the one that it has are not used any more. All else is `Send`.
+unsafe impl Send for Session {}
 
 impl Session {
     /// Opens a session on the program of `view`, in the memory of an earlier one if that is there.
@@ -72,11 +78,10 @@ impl Session {
         verify: bool,
     ) -> Result<KBox<Self>> {
         let len = view.len();
-        let Some(mut spare) = spare::take() else {
+        let Some(mut spare) = SPARE.take() else {
             let mut session = Self {
                 view,
                 log: Log::new(len),
-                table: Array::new(),
                 pass,
                 verify,
                 calls: 0,
@@ -100,14 +105,11 @@ impl Session {
         STATS.sessions.add(1);
         STATS.record_calls.add(session.calls);
         STATS.record_ns.add(session.record_ns);
-        spare::put(session);
+        if session.log.bytes() <= KEPT {
+            SPARE.put(session);
+        }
         // What comes next is the pass's own time.
         resched();
-    }
-
-    /// Returns the bytes of memory that the next session may use.
-    pub(crate) fn bytes(&self) -> usize {
-        self.log.bytes() + self.table.capacity() * size_of::<u32>()
     }
 
     /// Has the program an insn `idx`?
@@ -115,28 +117,27 @@ impl Session {
         idx < self.log.program_len()
     }
 
-    /// Records an edit, as [`Log::record`] does.
+    /// Has `record` record an edit.
     ///
     /// # Errors
     ///
     /// `EINVAL`, `ENOMEM`
-    // The kind is known where it is called.
     #[inline(always)]
-    pub(crate) fn record(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
+    pub(crate) fn record(&mut self, record: impl FnOnce(&mut Log) -> Result) -> Result {
         self.calls += 1;
         match self.calls % SAMPLE {
-            0 => self.record_timed(idx, kind, patch),
-            _ => self.log.record(idx, kind, patch),
+            0 => self.record_timed(record),
+            _ => record(&mut self.log),
         }
     }
 
     /// The same, and counts the time for [`SAMPLE`] calls.
     #[cold]
-    fn record_timed(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
+    fn record_timed(&mut self, record: impl FnOnce(&mut Log) -> Result) -> Result {
         let start = Instant::<Monotonic>::now();
         let clock_ns = elapsed_ns(start);
         let start = Instant::<Monotonic>::now();
-        let result = self.log.record(idx, kind, patch);
+        let result = record(&mut self.log);
         self.record_ns += elapsed_ns(start).saturating_sub(clock_ns) * SAMPLE;
         result
     }
@@ -149,11 +150,11 @@ impl Session {
     /// loading process is being killed; `E2BIG` if the program becomes too long. Nothing has
     /// changed then.
     pub(crate) fn linearize(&mut self) -> Result {
-        let (view, log, table) = (&mut self.view, &self.log, &mut self.table);
+        let (view, log) = (&mut self.view, &self.log);
         let result = match self.verify {
             #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
-            true => super::verify::checked(self.pass, view, log, table),
-            _ => linearize(view, log, table),
+            true => super::verify::checked(self.pass, view, log),
+            _ => linearize(view, log),
         };
         self.wipe_secrets();
         self.log.reset(self.view.len());

@@ -47,11 +47,6 @@ pub(crate) fn reserve<T>(array: &mut Array<T>, n: usize) -> Result {
     Ok(array.reserve(n, GFP_KERNEL_ACCOUNT)?)
 }
 
-/// Returns an empty array with room for `n` elements, or `ENOMEM`.
-pub(crate) fn with_capacity<T>(n: usize) -> Result<Array<T>> {
-    Ok(Array::with_capacity(n, GFP_KERNEL_ACCOUNT)?)
-}
-
 /// Zeroes `item`, and what is between its fields, which an assignment may leave as it is: mode verify
 /// compares bytes.
 pub(crate) fn clear<T: Zeroable>(item: &mut T) {

@@ -17,14 +17,16 @@ use super::{
         Insn,
         InsnAux, //
     },
+    host::{
+        Host,
+        Pauses, //
+    },
     layout::Layout,
-    shift,
-    Pauses, //
+    shift, //
 };
 
 /// Lets each insn of the new program `insns` have its entry. `entries` are those of the old program,
-/// with room for the longer of both. `zero_extends` tells whether an insn defines a 32-bit subregister.
-/// `pause` is called now and then.
+/// with room for the longer of both.
 ///
 /// # Panics
 ///
@@ -33,19 +35,18 @@ pub(crate) fn rewrite(
     entries: &mut [InsnAux],
     insns: &[Insn],
     layout: &Layout<'_>,
-    zero_extends: &impl Fn(&Insn) -> bool,
-    pause: &mut dyn FnMut(),
+    host: &mut impl Host,
 ) {
-    let mut pauses = Pauses::new(pause);
+    let mut pauses = Pauses::new(host);
     if layout.grows {
-        expand(entries, insns, layout, zero_extends, &mut pauses);
+        expand(entries, insns, layout, &mut pauses);
     } else if layout.shrinks {
         shift::together(entries, layout, &mut pauses, |_, _, _| {});
     } else {
         // Each edited insn has become one insn.
         for edit in layout.log().edits() {
             let idx = edit.idx as usize;
-            entries[idx].zext_dst = zero_extends(&insns[idx]);
+            entries[idx].zext_dst = pauses.host.zero_extends(&insns[idx]);
         }
     }
 }
@@ -63,11 +64,10 @@ fn expand(
     entries: &mut [InsnAux],
     insns: &[Insn],
     layout: &Layout<'_>,
-    zero_extends: &impl Fn(&Insn) -> bool,
-    pauses: &mut Pauses<'_>,
+    pauses: &mut Pauses<'_, impl Host>,
 ) {
     let (mut to, mut end) = (layout.new_len(), layout.old_len());
-    for group in layout.log().groups().rev() {
+    for group in layout.log().groups_from_end() {
         let kept = group.end()..end;
         end = group.idx();
         to -= kept.end - kept.start;
@@ -82,10 +82,10 @@ fn expand(
         for (entry, insn) in entries[first..last].iter_mut().zip(&insns[first..]) {
             abi::clear(entry);
             entry.seen = seen;
-            entry.zext_dst = zero_extends(insn);
+            entry.zext_dst = pauses.host.zero_extends(insn);
         }
         let old = &mut entries[last];
-        old.zext_dst = zero_extends(&insns[last]);
+        old.zext_dst = pauses.host.zero_extends(&insns[last]);
         if is_target != 0 {
             old.set_indirect_target(0);
             entries[first + group.skipped_len() as usize].set_indirect_target(is_target);

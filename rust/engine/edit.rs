@@ -2,34 +2,25 @@
 
 //! One edit of a session: which insn it is about, what it does, and where its patch is.
 
-/// What an edit does.
+/// What an edit does, `enum bpf_edit` in C. A byte, as a program may have a million edits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// Put insns in front of an insn, which stays.
-    Prepend {
-        /// Jumps to the insn land on it, behind what is put in front.
-        behind: bool,
-    },
+    /// Put insns before an insn, which stays.
+    Prepend,
+    /// The same, only that jumps to the insn land on it, after what is put before it.
+    PrependSkipped,
     /// Put insns in place of an insn.
-    Replace {
-        /// Jumps out of the patch land behind what is put in front of their target.
-        to_body: bool,
-    },
-    /// Delete `cnt` insns.
-    Remove {
-        /// Number of insns, the one of the edit's index included.
-        cnt: u32,
-    },
+    Replace,
+    /// The same, only that jumps out of the patch land after what is put before their target.
+    ReplaceToBody,
+    /// Delete insns.
+    Remove,
 }
 
-/// A [`Kind`] without its data: a byte, as a program may have a million edits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tag {
-    Prepend,
-    PrependBehind,
-    Replace,
-    ReplaceToBody,
-    Remove,
+impl Kind {
+    pub(crate) fn prepends(self) -> bool {
+        matches!(self, Kind::Prepend | Kind::PrependSkipped)
+    }
 }
 
 /// One edit of a session.
@@ -41,23 +32,13 @@ pub(crate) struct Edit {
     pub(super) at: u32,
     /// Number of insns of its patch or, of a removal, of those removed.
     pub(super) cnt: u32,
-    pub(super) tag: Tag,
+    pub(crate) kind: Kind,
     /// Some insn of its patch refers to one outside of the patch. What refers to the patch itself stays
     /// as it is.
     pub(crate) refers_out: bool,
 }
 
 impl Edit {
-    pub(crate) fn kind(&self) -> Kind {
-        match self.tag {
-            Tag::Prepend => Kind::Prepend { behind: false },
-            Tag::PrependBehind => Kind::Prepend { behind: true },
-            Tag::Replace => Kind::Replace { to_body: false },
-            Tag::ReplaceToBody => Kind::Replace { to_body: true },
-            Tag::Remove => Kind::Remove { cnt: self.cnt },
-        }
-    }
-
     /// Returns the number of insns of its patch.
     pub(crate) fn len(&self) -> u32 {
         if self.removes() {
@@ -67,12 +48,12 @@ impl Edit {
         }
     }
 
-    /// Returns the index of the first insn behind those that the edit is about.
+    /// Returns the index of the first insn after those that the edit is about.
     pub(crate) fn end(&self) -> u32 {
         self.idx + if self.removes() { self.cnt } else { 1 }
     }
 
-    /// Returns the index of the old insn that stands behind the patch, unless another edit is about
+    /// Returns the index of the old insn that stands after the patch, unless another edit is about
     /// it.
     pub(crate) fn rest(&self) -> u32 {
         if self.prepends() {
@@ -107,15 +88,15 @@ impl Edit {
     }
 
     pub(crate) fn prepends(&self) -> bool {
-        matches!(self.tag, Tag::Prepend | Tag::PrependBehind)
+        self.kind.prepends()
     }
 
     pub(crate) fn removes(&self) -> bool {
-        self.tag == Tag::Remove
+        self.kind == Kind::Remove
     }
 
     /// Do jumps to the insn skip the patch?
     pub(super) fn is_skipped(&self) -> bool {
-        self.tag == Tag::PrependBehind
+        self.kind == Kind::PrependSkipped
     }
 }

@@ -4,35 +4,15 @@
 
 use super::edit::Edit;
 
-/// Takes the groups off the ends of a log. Most have one edit, so that this is quicker than
-/// `chunk_by`.
+/// The groups of a log, from the last. Most have one edit, so that this is quicker than `chunk_by`.
 pub(super) struct Groups<'a> {
-    edits: &'a [Edit],
-}
-
-impl<'a> Groups<'a> {
-    pub(super) fn new(edits: &'a [Edit]) -> Self {
-        Self { edits }
-    }
+    pub(super) edits: &'a [Edit],
 }
 
 impl<'a> Iterator for Groups<'a> {
     type Item = Group<'a>;
 
     fn next(&mut self) -> Option<Group<'a>> {
-        let first = self.edits.first()?;
-        let mut n = 1;
-        while self.edits.get(n).is_some_and(|e| e.idx == first.idx) {
-            n += 1;
-        }
-        let (edits, rest) = self.edits.split_at(n);
-        self.edits = rest;
-        Some(Group { edits })
-    }
-}
-
-impl DoubleEndedIterator for Groups<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
         let last = self.edits.last()?;
         let mut n = self.edits.len() - 1;
         while n > 0 && self.edits[n - 1].idx == last.idx {
@@ -44,7 +24,7 @@ impl DoubleEndedIterator for Groups<'_> {
     }
 }
 
-/// All edits of one insn: what is put in front of it, then what replaces it; or one removal.
+/// All edits of one insn: what is put before it, then what replaces it; or one removal.
 ///
 /// # Invariants
 ///

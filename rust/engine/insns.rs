@@ -4,21 +4,24 @@
 
 use super::{
     abi::Insn,
+    host::{
+        Host,
+        Pauses, //
+    },
     layout::Layout,
     relocate,
-    shift,
-    Pauses, //
+    shift, //
 };
 use core::ops::Range;
 
 /// Turns the old program, the first `layout.old_len()` of `insns`, into the new one, with its
-/// references. `pause` is called now and then.
+/// references.
 ///
 /// # Panics
 ///
 /// If `insns` is shorter than the longer of the old and the new program.
-pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>, pause: &mut dyn FnMut()) {
-    let mut pauses = Pauses::new(pause);
+pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>, host: &mut impl Host) {
+    let mut pauses = Pauses::new(host);
     // While an insn is at hand, its reference is set.
     let relocate = |insns: &mut [Insn], old: Range<u32>, to| relocate::kept(insns, layout, old, to);
     if layout.grows {
@@ -43,7 +46,7 @@ pub(crate) fn written(layout: &Layout<'_>) -> u64 {
 fn expand(
     insns: &mut [Insn],
     layout: &Layout<'_>,
-    pauses: &mut Pauses<'_>,
+    pauses: &mut Pauses<'_, impl Host>,
     relocate: impl Fn(&mut [Insn], Range<u32>, u32),
 ) {
     let log = layout.log();

@@ -77,15 +77,6 @@ impl<'a> Iterator for Pieces<'a> {
 ///   the length of the new program.
 /// - `entered` is empty unless the log removes more than one insn at a time, and has an entry for
 ///   each old insn then.
-///
-/// # Examples
-///
-/// ```ignore
-/// // Insn 0 becomes two, and one is put in front of insn 2, of 6.
-/// let layout = Layout::new(&log)?;
-/// let table: [u32; 7] = core::array::from_fn(|old| layout.start(old as u32));
-/// assert_eq!(table, [0, 2, 3, 5, 6, 7, 8]);
-/// ```
 pub(crate) struct Layout<'a> {
     log: &'a Log,
     new_idx: Array<u32>,
@@ -98,21 +89,12 @@ pub(crate) struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    /// Computes the layout of `log`.
+    /// Computes the layout of `log`, in the memory that an earlier one has left there if that is enough.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; `E2BIG` if program and patches together have 2^31 insns or more.
     pub(crate) fn new(log: &'a Log) -> Result<Self> {
-        Self::within(log, &mut Array::new())
-    }
-
-    /// Computes the layout of `log`, in the memory of `table`, which is used up, if that is enough.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Layout::new`].
-    pub(crate) fn within(log: &'a Log, table: &mut Array<u32>) -> Result<Self> {
         let len = log.program_len() as usize;
         if len + log.patches_len() > i32::MAX as usize {
             return Err(E2BIG);
@@ -120,7 +102,7 @@ impl<'a> Layout<'a> {
         let sum = log.sum();
         let mut layout = Self {
             log,
-            new_idx: core::mem::take(table),
+            new_idx: log.take_table(),
             entered: Array::new(),
             grows: sum.added > 0,
             shrinks: sum.longest_removal > 0,
@@ -137,11 +119,6 @@ impl<'a> Layout<'a> {
             layout.enter_runs()?;
         }
         Ok(layout)
-    }
-
-    /// Returns the memory of the table, for another layout.
-    pub(crate) fn into_table(self) -> Array<u32> {
-        self.new_idx
     }
 
     /// Fills `entered`, in one sweep from the end.
@@ -268,6 +245,12 @@ impl<'a> Layout<'a> {
     /// Returns the bytes that the tables hold.
     pub(crate) fn bytes(&self) -> usize {
         (self.new_idx.capacity() + self.entered.capacity()) * size_of::<u32>()
+    }
+}
+
+impl Drop for Layout<'_> {
+    fn drop(&mut self) {
+        self.log.give_table(core::mem::take(&mut self.new_idx));
     }
 }
 

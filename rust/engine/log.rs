@@ -11,7 +11,6 @@ use super::{
         Array,
         Insn, //
     },
-    edit::Tag,
     group::{
         Group,
         Groups, //
@@ -21,6 +20,7 @@ use super::{
         Reference, //
     },
 };
+use core::cell::Cell;
 use kernel::prelude::*;
 
 pub(crate) use super::edit::{
@@ -41,13 +41,13 @@ pub(crate) use super::edit::{
 ///
 /// ```ignore
 /// let mut log = Log::new(6);
-/// log.record(0, Kind::Replace { to_body: false }, &[a, b])?;
-/// log.record(2, Kind::Prepend { behind: false }, &[c])?;
-/// log.record(2, Kind::Replace { to_body: false }, &[d])?;
+/// log.record(0, Kind::Replace, &[a, b])?;
+/// log.record(2, Kind::Prepend, &[c])?;
+/// log.record(2, Kind::Replace, &[d])?;
 /// // Back again, what is replaced already, and a removal where insns are added:
-/// assert_eq!(log.record(1, Kind::Prepend { behind: false }, &[c]), Err(EINVAL));
-/// assert_eq!(log.record(2, Kind::Prepend { behind: false }, &[c]), Err(EINVAL));
-/// assert_eq!(log.record(3, Kind::Remove { cnt: 1 }, &[]), Err(EINVAL));
+/// assert_eq!(log.record(1, Kind::Prepend, &[c]), Err(EINVAL));
+/// assert_eq!(log.record(2, Kind::Prepend, &[c]), Err(EINVAL));
+/// assert_eq!(log.remove(3, 1), Err(EINVAL));
 /// ```
 pub(crate) struct Log {
     edits: Array<Edit>,
@@ -55,11 +55,13 @@ pub(crate) struct Log {
     program_len: u32,
     /// Index of the first insn behind those that edits are about.
     free: u32,
-    /// What was last put in front of the insn in front of it, which may be edited again. `None` if
-    /// nothing was, or the insn was replaced.
-    open: Option<Tag>,
+    /// What was last put before the insn before it, which may be edited again. `None` if nothing
+    /// was, or the insn was replaced.
+    open: Option<Kind>,
     /// What all edits together come to.
     sum: Sum,
+    /// Memory for the table of a layout, while there is none.
+    table: Cell<Array<u32>>,
 }
 
 /// What the edits of a log come to, kept while they are recorded.
@@ -69,7 +71,7 @@ pub(crate) struct Sum {
     pub(crate) longest_removal: u32,
     /// Number of insns that all patches add.
     pub(crate) added: u32,
-    /// Jumps skip what is put in front of some insn.
+    /// Jumps skip what is put before some insn.
     pub(crate) skips: bool,
 }
 
@@ -93,7 +95,17 @@ impl Log {
             free: 0,
             open: None,
             sum: Sum::default(),
+            table: Cell::default(),
         }
+    }
+
+    /// Takes the memory for a table. The layout that it is for gives it back.
+    pub(super) fn take_table(&self) -> Array<u32> {
+        self.table.take()
+    }
+
+    pub(super) fn give_table(&self, table: Array<u32>) {
+        self.table.set(table);
     }
 
     /// Makes room for so many edits, and for so many insns of patches.
@@ -124,32 +136,18 @@ impl Log {
         core::hint::black_box(&mut self.pool[..]);
     }
 
-    /// Records an edit of insn `idx`; `patch` is empty if and only if it removes.
+    /// Records an edit of insn `idx` that brings `patch` along.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if the edit is empty, lies outside of the program, does not ascend from the one
-    /// before, removes insns where others add some or the other way round, or puts what jumps skip
-    /// behind what they do not; `ENOMEM`. Nothing is recorded then.
-    // The kind is known where it is called.
-    #[inline(always)]
-    pub(crate) fn record(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
-        match kind {
-            Kind::Prepend { behind: false } => self.add(idx, Tag::Prepend, patch),
-            Kind::Prepend { behind: true } => self.add(idx, Tag::PrependBehind, patch),
-            Kind::Replace { to_body: false } => self.add(idx, Tag::Replace, patch),
-            Kind::Replace { to_body: true } => self.add(idx, Tag::ReplaceToBody, patch),
-            Kind::Remove { cnt } if patch.is_empty() => self.remove(idx, cnt),
-            Kind::Remove { .. } => Err(EINVAL),
-        }
-    }
-
-    /// Records an edit of insn `idx` that brings `patch` along.
+    /// `EINVAL` if the edit removes or is empty, lies outside of the program, does not ascend from
+    /// the one before, follows a removal, or puts what jumps skip after what they do not; `ENOMEM`.
+    /// Nothing is recorded then.
     #[inline(never)]
-    fn add(&mut self, idx: u32, tag: Tag, patch: &[Insn]) -> Result {
-        let is_behind = idx >= self.free || (idx + 1 == self.free && self.may_go_on_with(tag));
+    pub(crate) fn record(&mut self, idx: u32, kind: Kind, patch: &[Insn]) -> Result {
+        let ascends = idx >= self.free || (idx + 1 == self.free && self.may_go_on_with(kind));
         let lies_within = idx < self.program_len && !patch.is_empty();
-        if !is_behind || !lies_within || self.sum.longest_removal > 0 {
+        if !ascends || !lies_within || self.sum.longest_removal > 0 || kind == Kind::Remove {
             return Err(EINVAL);
         }
         self.prepare(idx, patch.len())?;
@@ -159,7 +157,7 @@ impl Log {
             idx,
             at: self.pool.len() as u32,
             cnt: patch.len() as u32,
-            tag,
+            kind,
             refers_out: false,
         };
         // Most have two to five insns, for which this is quicker than to call memcpy().
@@ -177,14 +175,18 @@ impl Log {
         self.push(edit, idx + 1)
     }
 
-    /// May an edit that is `tag` follow for the insn that the last one was about?
-    fn may_go_on_with(&self, tag: Tag) -> bool {
+    /// May an edit of `kind` follow for the insn that the last one was about?
+    fn may_go_on_with(&self, kind: Kind) -> bool {
         self.open
-            .is_some_and(|last| tag != Tag::PrependBehind || last == Tag::PrependBehind)
+            .is_some_and(|last| kind != Kind::PrependSkipped || last == Kind::PrependSkipped)
     }
 
     /// Records that `cnt` insns are removed, from insn `idx` on.
-    fn remove(&mut self, idx: u32, cnt: u32) -> Result {
+    ///
+    /// # Errors
+    ///
+    /// As for [`Log::record`], also if edits before add insns.
+    pub(crate) fn remove(&mut self, idx: u32, cnt: u32) -> Result {
         let lies_within = cnt > 0 && cnt <= self.program_len.saturating_sub(idx);
         // What adds insns brings them along.
         if idx < self.free || !lies_within || !self.pool.is_empty() {
@@ -198,16 +200,16 @@ impl Log {
             idx,
             at: 0,
             cnt,
-            tag: Tag::Remove,
+            kind: Kind::Remove,
             refers_out: false,
         };
         self.push(edit, idx + cnt)
     }
 
-    /// Appends `edit`, for which there is room and behind which insn `free` is the next.
+    /// Appends `edit`, for which there is room and after which insn `free` is the next.
     fn push(&mut self, edit: Edit, free: u32) -> Result {
         self.free = free;
-        self.open = edit.prepends().then_some(edit.tag);
+        self.open = edit.prepends().then_some(edit.kind);
         abi::push_into_room(&mut self.edits, edit)
     }
 
@@ -264,9 +266,9 @@ impl Log {
         &self.pool[edit.at as usize..][..edit.len() as usize]
     }
 
-    /// Returns the edits, those of one insn together, in ascending order.
-    pub(crate) fn groups(&self) -> impl DoubleEndedIterator<Item = Group<'_>> {
-        Groups::new(&self.edits)
+    /// Returns the edits, those of one insn together, from the last.
+    pub(crate) fn groups_from_end(&self) -> impl Iterator<Item = Group<'_>> {
+        Groups { edits: &self.edits }
     }
 
     /// Returns the group of insn `idx`, if that insn was edited. A removed insn is of the group of
@@ -279,9 +281,14 @@ impl Log {
         })
     }
 
-    /// Returns the bytes that the arrays hold.
+    /// Returns the bytes that the arrays hold. A layout has those of its table itself.
     pub(crate) fn bytes(&self) -> usize {
-        self.edits.capacity() * size_of::<Edit>() + self.pool.capacity() * size_of::<Insn>()
+        let table = self.take_table();
+        let bytes = self.edits.capacity() * size_of::<Edit>()
+            + self.pool.capacity() * size_of::<Insn>()
+            + table.capacity() * size_of::<u32>();
+        self.give_table(table);
+        bytes
     }
 }
 

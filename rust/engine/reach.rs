@@ -12,6 +12,7 @@
 
 use super::{
     abi::Insn,
+    host::Host,
     layout::Layout,
     log::Edit,
     reference::{
@@ -74,11 +75,11 @@ impl From<Error> for Failure {
 /// Checks that every reference of the old program `insns`, and of what is patched into it, fits its
 /// field in the new program.
 ///
-/// `aborts` is asked at the start and about each [`POLL`] insns whether to give up.
+/// The host is asked at the start and about each [`POLL`] insns whether to give up.
 ///
 /// # Errors
 ///
-/// [`Failure::TooFar`]; `EINTR` if `aborts` says so.
+/// [`Failure::TooFar`]; `EINTR` if the host gives up.
 ///
 /// # Panics
 ///
@@ -86,9 +87,9 @@ impl From<Error> for Failure {
 pub(crate) fn check(
     insns: &[Insn],
     layout: &Layout<'_>,
-    aborts: &mut dyn FnMut() -> bool,
+    host: &mut impl Host,
 ) -> Result<(), Failure> {
-    if aborts() {
+    if host.aborts() {
         return Err(EINTR.into());
     }
     // In a program of this length nothing is further apart than 16 bits hold.
@@ -97,7 +98,7 @@ pub(crate) fn check(
     }
 
     let mut first: Option<TooFar> = None;
-    each(insns, layout, aborts, |place, pos, insn, r| {
+    each(insns, layout, host, |place, pos, insn, r| {
         let (jump, blamed) = match place {
             // Until it is replaced, the old insn has to fit, with what is in front of it patched.
             Place::Replaced(_) if r.distance(insn) >= -1 => return Ok(()),
@@ -132,11 +133,11 @@ pub(super) enum Place<'a> {
 /// Calls `visit` for each insn that has a reference, in the order of the new program, with the
 /// insn's place and its index there; for an old insn that is replaced, with that of its patch.
 ///
-/// `aborts` is asked about each [`POLL`] insns whether to give up.
+/// The host is asked about each [`POLL`] insns whether to give up.
 ///
 /// # Errors
 ///
-/// `EINTR` if `aborts` says so; those of `visit`.
+/// `EINTR` if it does; those of `visit`.
 ///
 /// # Panics
 ///
@@ -144,7 +145,7 @@ pub(super) enum Place<'a> {
 pub(super) fn each<'a>(
     insns: &[Insn],
     layout: &Layout<'a>,
-    aborts: &mut dyn FnMut() -> bool,
+    host: &mut impl Host,
     mut visit: impl FnMut(Place<'a>, u32, &Insn, Reference) -> Result,
 ) -> Result {
     let mut poll_at = POLL;
@@ -153,7 +154,7 @@ pub(super) fn each<'a>(
             let kept = &insns[piece.kept.start as usize..piece.kept.end as usize];
             for ((pos, old), insn) in (piece.pos..).zip(piece.kept.clone()).zip(kept) {
                 if pos >= poll_at {
-                    poll(&mut poll_at, aborts)?;
+                    poll(&mut poll_at, host)?;
                 }
                 if let Some(r) = Reference::of(insn) {
                     visit(Place::Kept(old), pos, insn, r)?;
@@ -165,7 +166,7 @@ pub(super) fn each<'a>(
         };
         let pos = piece.patch_pos();
         if pos >= poll_at {
-            poll(&mut poll_at, aborts)?;
+            poll(&mut poll_at, host)?;
         }
         if !edit.prepends() && !edit.removes() {
             let insn = &insns[edit.idx as usize];
@@ -185,9 +186,9 @@ pub(super) fn each<'a>(
 }
 
 /// Asks whether to give up, and puts the next poll off.
-fn poll(at: &mut u32, aborts: &mut dyn FnMut() -> bool) -> Result {
+fn poll(at: &mut u32, host: &mut impl Host) -> Result {
     *at += POLL;
-    if aborts() {
+    if host.aborts() {
         return Err(EINTR);
     }
     Ok(())
@@ -197,12 +198,12 @@ fn poll(at: &mut u32, aborts: &mut dyn FnMut() -> bool) -> Result {
 fn check_kept(layout: &Layout<'_>, old: u32, pos: u32, insn: &Insn, r: Reference) -> Option<u32> {
     let distance = r.distance(insn);
     let target = i64::from(old) + 1 + distance;
-    let fits = kept_spare(layout, old, pos, insn, r) >= 0;
+    let fits = kept_slack(layout, old, pos, insn, r) >= 0;
     (!fits).then(|| blamed(layout, old, target, distance))
 }
 
 /// Returns how many insns more the reference `r` of old insn `old`, now at `pos`, could lead over.
-pub(super) fn kept_spare(
+pub(super) fn kept_slack(
     layout: &Layout<'_>,
     old: u32,
     pos: u32,
@@ -214,8 +215,8 @@ pub(super) fn kept_spare(
     // by then.
     let distance = r.distance(insn);
     let in_front = distance - layout.skipped_len(i64::from(old) + 1 + distance);
-    let spare = r.spare(kept_distance(layout, old, pos, insn, r));
-    spare.min(r.spare(in_front))
+    let slack = r.slack(kept_distance(layout, old, pos, insn, r));
+    slack.min(r.slack(in_front))
 }
 
 /// Returns the insn to blame if the reference `r` of insn `k` of the patch of `edit`, now at `pos`,
@@ -252,7 +253,7 @@ fn blamed(layout: &Layout<'_>, old: u32, target: i64, distance: i64) -> u32 {
     // What the edits of insns below `idx` add.
     let added = |idx: u32| i64::from(layout.start(idx)) - i64::from(idx);
 
-    let (from, to, spare) = if target > old {
+    let (from, to, slack) = if target > old {
         (old + 1, target, i64::from(REACH) - distance)
     } else {
         (target, old, distance + i64::from(REACH) + 1)
@@ -260,7 +261,7 @@ fn blamed(layout: &Layout<'_>, old: u32, target: i64, distance: i64) -> u32 {
     let (mut low, mut high) = (from, to);
     while low < high {
         let mid = low + (high - low) / 2;
-        if added(mid + 1) - added(from) > spare {
+        if added(mid + 1) - added(from) > slack {
             high = mid;
         } else {
             low = mid + 1;

@@ -142,7 +142,7 @@ impl Reference {
 
     /// Returns how many insns more there may be between the two, at `distance`, before the field
     /// cannot hold it; negative if it does not now.
-    pub(crate) fn spare(self, distance: i64) -> i64 {
+    pub(crate) fn slack(self, distance: i64) -> i64 {
         let max = match self.field {
             Field::Off => i64::from(REACH),
             Field::Imm => i64::from(i32::MAX),
@@ -156,7 +156,7 @@ impl Reference {
 
     /// Can the field hold `distance`?
     pub(crate) fn fits(self, distance: i64) -> bool {
-        self.spare(distance) >= 0
+        self.slack(distance) >= 0
     }
 
     /// Sets the distance, which fits.

@@ -59,7 +59,7 @@ pub(crate) fn patch_distance(
     let Some(target) = edit.target(k, distance) else {
         return distance;
     };
-    let to = if edit.kind() == (Kind::Replace { to_body: true }) {
+    let to = if edit.kind == Kind::ReplaceToBody {
         layout.body_target(target)
     } else if r.is_jump {
         layout.jump_target(target)

@@ -3,9 +3,12 @@
 //! Moves the items of an array that has one for each insn, not too many in one go.
 
 use super::{
+    host::{
+        Host,
+        Pauses, //
+    },
     layout::Layout,
-    Pauses,
-    AT_ONCE, //
+    PAUSE_EVERY, //
 };
 use core::ops::Range;
 
@@ -20,12 +23,12 @@ pub(super) fn apart<T: Copy>(
     items: &mut [T],
     mut old: Range<u32>,
     to: u32,
-    pauses: &mut Pauses<'_>,
+    pauses: &mut Pauses<'_, impl Host>,
     mut moved: impl FnMut(&mut [T], Range<u32>, u32),
 ) {
     let by = to - old.start;
     while !old.is_empty() {
-        let from = old.end.saturating_sub(AT_ONCE as u32).max(old.start);
+        let from = old.end.saturating_sub(PAUSE_EVERY as u32).max(old.start);
         let kept = from..old.end;
         old.end = from;
         if by > 0 {
@@ -44,14 +47,14 @@ pub(super) fn apart<T: Copy>(
 pub(super) fn together<T: Copy>(
     items: &mut [T],
     layout: &Layout<'_>,
-    pauses: &mut Pauses<'_>,
+    pauses: &mut Pauses<'_, impl Host>,
     mut moved: impl FnMut(&mut [T], Range<u32>, u32),
 ) {
     for piece in layout.pieces() {
         let (mut old, mut to) = (piece.kept, piece.pos);
         pauses.count(1);
         while !old.is_empty() {
-            let end = old.start.saturating_add(AT_ONCE as u32).min(old.end);
+            let end = old.start.saturating_add(PAUSE_EVERY as u32).min(old.end);
             let kept = old.start..end;
             old.start = end;
             if kept.start != to {

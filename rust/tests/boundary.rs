@@ -3,9 +3,9 @@
 //! What C sees: flags, errors, registration, counters.
 
 use super::{
-    differential::bench::{
-        Bench,
-        Extras, //
+    differential::fixture::{
+        Extras,
+        Fixture, //
     },
     engine::harness::*,
 };
@@ -36,10 +36,10 @@ mod tests {
 
     #[test]
     fn every_kind_of_edit() -> Result {
-        let mut bench = Bench::of(&[mov(0), mov(1), mov(2), exit()], &Extras::default())?;
+        let mut fixture = Fixture::of(&[mov(0), mov(1), mov(2), exit()], &Extras::default())?;
         let patch = [mov(10)];
         let insns = patch.as_ptr();
-        let p = entry::into_raw(bench.open(false)?);
+        let p = entry::into_raw(fixture.open(false)?);
         let invalid = STATS.fail_einval.get();
         let null = core::ptr::null();
         // SAFETY: The session is open. Nobody looks at what there are no insns of, or at those of an edit that
@@ -70,21 +70,21 @@ mod tests {
         assert_eq!(result, EINVAL.to_errno());
         // SAFETY: The session is open, and not used any more.
         unsafe { entry::bpf_patcher_end(p) };
-        assert!(bench.is(&[mov(0), mov(1), mov(2), exit()]));
+        assert!(fixture.is(&[mov(0), mov(1), mov(2), exit()]));
         Ok(())
     }
 
     #[test]
     fn session_that_is_too_short_to_be_timed() -> Result {
-        let mut bench = Bench::long(200, &[])?;
+        let mut fixture = Fixture::long(200, &[])?;
         let count = || (STATS.record_calls.get(), STATS.record_ns.get());
         let (calls, ns) = count();
-        bench.edit_unchecked(|log| (0..60).try_for_each(|i| replace(log, i, &[mov(1)])))?;
+        fixture.edit_unchecked(|log| (0..60).try_for_each(|i| replace(log, i, &[mov(1)])))?;
         assert_eq!(count(), (calls + 60, ns));
         // The last one takes a while.
         let mut patch = KVVec::new();
         patch.resize(1 << 18, mov(1), GFP_KERNEL)?;
-        bench.edit_unchecked(|log| {
+        fixture.edit_unchecked(|log| {
             (0..60).try_for_each(|i| replace(log, i, &[mov(1)]))?;
             replace(log, 60, &patch)
         })?;
@@ -95,10 +95,10 @@ mod tests {
 
     #[test]
     fn program_that_loses_all_its_insns() -> Result {
-        let mut bench = Bench::of(&[mov(0), exit()], &Extras::default())?;
-        bench.edit_unchecked(|log| remove(log, 0, 2))?;
-        assert!(bench.insns().is_empty());
-        assert!(bench.program().verified.is_some_and(|v| v.aux.is_empty()));
+        let mut fixture = Fixture::of(&[mov(0), exit()], &Extras::default())?;
+        fixture.edit_unchecked(|log| remove(log, 0, 2))?;
+        assert!(fixture.insns().is_empty());
+        assert!(fixture.program().verified.is_some_and(|v| v.aux.is_empty()));
         Ok(())
     }
 

@@ -15,7 +15,7 @@
 #include <linux/limits.h>
 
 #include "../params.h"
-#include "differential/bench.h"
+#include "differential/fixture.h"
 
 #define LEN 6
 /* A program that is longer. */

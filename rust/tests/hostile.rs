@@ -5,9 +5,9 @@
 //! takes too long for, or has a `BUG_ON()` for, is linearized without that.
 
 use super::{
-    differential::bench::{
-        Bench,
-        Extras, //
+    differential::fixture::{
+        Extras,
+        Fixture, //
     },
     engine::harness::*,
 };
@@ -55,9 +55,9 @@ const EDGES: [u32; 12] = [
     u32::MAX,
 ];
 
-fn program() -> Result<Bench> {
+fn program() -> Result<Fixture> {
     let insns = [mov(0), jeq(1, 2), mov(2), mov(3), ja(-4), exit()];
-    Bench::of(&insns, &Extras::default())
+    Fixture::of(&insns, &Extras::default())
 }
 
 /// What comes of an edit that the rules allow, or not.
@@ -85,9 +85,9 @@ fn jumps_out() -> Result<KVec<Insn>> {
 ///
 /// # Invariants
 ///
-/// `p` is open, on a program of `bench` that has room in its page for what the tests add.
+/// `p` is open, on a program of `fixture` that has room in its page for what the tests add.
 struct Open<'a> {
-    bench: &'a mut Bench,
+    fixture: &'a mut Fixture,
     p: *mut bindings::bpf_patcher,
     patch: [Insn; PATCH],
     /// Sessions that had differed from stock when this began.
@@ -95,11 +95,11 @@ struct Open<'a> {
 }
 
 impl<'a> Open<'a> {
-    fn new(bench: &'a mut Bench) -> Result<Self> {
+    fn new(fixture: &'a mut Fixture) -> Result<Self> {
         // INVARIANT: As said.
         Ok(Self {
-            p: entry::into_raw(bench.open(true)?),
-            bench,
+            p: entry::into_raw(fixture.open(true)?),
+            fixture,
             patch: [mov(10); PATCH],
             differences: STATS.verify_differences.get(),
         })
@@ -128,7 +128,7 @@ impl<'a> Open<'a> {
     fn linearize(&self) -> Result {
         // SAFETY: By the type invariants.
         let prog = from_err_ptr(unsafe { entry::bpf_patcher_linearize(self.p) })?;
-        assert!(prog.cast_const().cast() == self.bench.prog());
+        assert!(prog.cast_const().cast() == self.fixture.prog());
         match STATS.verify_differences.get() == self.differences {
             true => Ok(()),
             false => Err(EBADE),
@@ -151,15 +151,15 @@ mod tests {
     fn removals_at_every_edge() -> Result {
         for idx in EDGES {
             for cnt in EDGES {
-                let mut bench = program()?;
+                let mut fixture = program()?;
                 let within = cnt > 0 && u64::from(idx) + u64::from(cnt) <= u64::from(LEN);
-                let session = Open::new(&mut bench)?;
+                let session = Open::new(&mut fixture)?;
                 let result = session.remove(idx, cnt);
                 assert_eq!(result, allowed(within));
                 session.linearize()?;
                 drop(session);
                 let left = LEN - if within { cnt } else { 0 };
-                assert_eq!(bench.insns().len(), left as usize);
+                assert_eq!(fixture.insns().len(), left as usize);
             }
         }
         Ok(())
@@ -170,9 +170,9 @@ mod tests {
         for idx in EDGES {
             for cnt in [0, 1, 2, PATCH as u32 - 1, PATCH as u32] {
                 for replaces in [false, true] {
-                    let mut bench = program()?;
+                    let mut fixture = program()?;
                     let within = cnt > 0 && idx < LEN;
-                    let session = Open::new(&mut bench)?;
+                    let session = Open::new(&mut fixture)?;
                     let result = match replaces {
                         true => session.replace(idx, cnt),
                         false => session.prepend(idx, cnt),
@@ -181,7 +181,7 @@ mod tests {
                     session.linearize()?;
                     drop(session);
                     let added = if within { cnt - u32::from(replaces) } else { 0 };
-                    assert_eq!(bench.insns().len(), (LEN + added) as usize);
+                    assert_eq!(fixture.insns().len(), (LEN + added) as usize);
                 }
             }
         }
@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn counts_that_are_refused_before_the_patch_is_read() -> Result {
-        let mut bench = program()?;
-        let session = Open::new(&mut bench)?;
+        let mut fixture = program()?;
+        let session = Open::new(&mut fixture)?;
         for idx in EDGES.into_iter().filter(|&idx| idx >= LEN) {
             for cnt in EDGES {
                 assert_eq!(session.replace(idx, cnt), Err(EINVAL));
@@ -203,8 +203,8 @@ mod tests {
 
     #[test]
     fn edits_that_are_none() -> Result {
-        let mut bench = program()?;
-        let session = Open::new(&mut bench)?;
+        let mut fixture = program()?;
+        let session = Open::new(&mut fixture)?;
         for edit in EDGES.into_iter().filter(|&edit| edit > REMOVE) {
             for cnt in EDGES {
                 assert_eq!(session.record(edit, 1, cnt), Err(EINVAL));
@@ -215,8 +215,8 @@ mod tests {
 
     #[test]
     fn edits_that_do_not_go_together() -> Result {
-        let mut bench = program()?;
-        let session = Open::new(&mut bench)?;
+        let mut fixture = program()?;
+        let session = Open::new(&mut fixture)?;
         session.replace(1, 2)?;
         for result in [
             session.replace(1, 2),
@@ -252,14 +252,14 @@ mod tests {
         session.linearize()?;
         drop(session);
         let m = mov(10);
-        assert!(bench.is(&[mov(0), m, m, m, exit()]));
+        assert!(fixture.is(&[mov(0), m, m, m, exit()]));
         Ok(())
     }
 
     #[test]
     fn linearize_twice() -> Result {
-        let mut bench = program()?;
-        let session = Open::new(&mut bench)?;
+        let mut fixture = program()?;
+        let session = Open::new(&mut fixture)?;
         session.linearize()?;
         session.replace(3, 2)?;
         session.linearize()?;
@@ -270,36 +270,36 @@ mod tests {
         session.linearize()?;
         drop(session);
         let m = mov(10);
-        assert!(bench.is(&[mov(0), jeq(1, 3), mov(2), m, m, ja(-5)]));
+        assert!(fixture.is(&[mov(0), jeq(1, 3), mov(2), m, m, ja(-5)]));
         Ok(())
     }
 
     #[test]
     fn end_without_linearize() -> Result {
-        let mut bench = program()?;
+        let mut fixture = program()?;
         for _ in 0..2 {
-            let session = Open::new(&mut bench)?;
+            let session = Open::new(&mut fixture)?;
             session.prepend(0, 9)?;
             session.replace(5, 3)?;
             drop(session);
-            let session = Open::new(&mut bench)?;
+            let session = Open::new(&mut fixture)?;
             session.remove(1, 5)?;
             drop(session);
-            drop(Open::new(&mut bench)?);
+            drop(Open::new(&mut fixture)?);
         }
-        assert!(bench.is(&[mov(0), jeq(1, 2), mov(2), mov(3), ja(-4), exit()]));
+        assert!(fixture.is(&[mov(0), jeq(1, 2), mov(2), mov(3), ja(-4), exit()]));
         Ok(())
     }
 
     #[test]
     fn a_million_edits_of_one_insn() -> Result {
         const EDITS: usize = 1 << 20;
-        let mut bench = Bench::of(&[gotol(0), mov(1), exit()], &Extras::default())?;
-        bench.edit_unchecked(|log| {
+        let mut fixture = Fixture::of(&[gotol(0), mov(1), exit()], &Extras::default())?;
+        fixture.edit_unchecked(|log| {
             (0..EDITS).try_for_each(|_| prepend_behind(log, 1, &[mov(2)]))?;
             replace(log, 1, &[mov(3)])
         })?;
-        let insns = bench.insns();
+        let insns = fixture.insns();
         assert_eq!(insns.len(), EDITS + 3);
         // Over all that is put in front.
         assert_eq!(insns[0].imm as usize, EDITS);
@@ -321,13 +321,13 @@ mod tests {
             ..Extras::default()
         };
         let insns = [mov(0), mov(1), mov(2), mov(3), mov(4), exit()];
-        let mut bench = Bench::of(&insns, &extras)?;
-        bench.edit(|log| {
+        let mut fixture = Fixture::of(&insns, &extras)?;
+        fixture.edit(|log| {
             replace(log, 1, &[mov(5); 3])?;
             replace(log, 4, &[mov(6)])
         })?;
-        bench.edit(|log| remove(log, 4, 1))?;
-        assert!(bench.array_is(&values[1]));
+        fixture.edit(|log| remove(log, 4, 1))?;
+        assert!(fixture.array_is(&values[1]));
         Ok(())
     }
 
@@ -341,8 +341,8 @@ mod tests {
             (gotol(1), Ok(())),
             (call(1), Ok(())),
         ] {
-            let mut bench = Bench::of(&[insn, mov(1), exit()], &Extras::default())?;
-            let result = bench.edit_unchecked(|log| replace(log, 1, &patch));
+            let mut fixture = Fixture::of(&[insn, mov(1), exit()], &Extras::default())?;
+            let result = fixture.edit_unchecked(|log| replace(log, 1, &patch));
             assert_eq!(result, expected);
         }
         Ok(())
@@ -355,8 +355,8 @@ mod tests {
         for jump in jumps_out()? {
             let insns = [mov(0), jump, mov(2), mov(3), jump, exit()];
             for kind in 0..4 {
-                let mut bench = Bench::of(&insns, &Extras::default())?;
-                let result = bench.edit_unchecked(|log| match kind {
+                let mut fixture = Fixture::of(&insns, &Extras::default())?;
+                let result = fixture.edit_unchecked(|log| match kind {
                     0 => replace(log, 2, &[jump, mov(4), jump]),
                     1 => prepend_behind(log, 1, &[jump, jump]),
                     2 => remove(log, 2, 2),
@@ -373,10 +373,10 @@ mod tests {
 
     #[test]
     fn all_insns_are_removed_and_others_put_in_place() -> Result {
-        let mut bench = program()?;
-        bench.edit(|log| remove(log, 0, LEN))?;
-        assert!(bench.insns().is_empty());
-        let session = Open::new(&mut bench)?;
+        let mut fixture = program()?;
+        fixture.edit(|log| remove(log, 0, LEN))?;
+        assert!(fixture.insns().is_empty());
+        let session = Open::new(&mut fixture)?;
         for idx in EDGES {
             assert_eq!(session.replace(idx, 1), Err(EINVAL));
             assert_eq!(session.prepend(idx, 1), Err(EINVAL));
@@ -384,6 +384,6 @@ mod tests {
         }
         drop(session);
         // Mode verify has nothing to copy.
-        bench.edit_unchecked(|_| Ok(()))
+        fixture.edit_unchecked(|_| Ok(()))
     }
 }

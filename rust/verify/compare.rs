@@ -12,6 +12,7 @@ use crate::{
             Insn,
             LineInfo, //
         },
+        host::Host,
         Program,
         Verified, //
     },
@@ -72,7 +73,7 @@ fn same_linfo(a: &LineInfo, b: &LineInfo) -> bool {
 /// Returns the first difference between what stands and what the kernel's own functions made of the
 /// copy.
 pub(crate) fn first_difference(view: &mut View, shadow: &mut Shadow) -> Option<Difference> {
-    differ_program(&view.program(0), &shadow.view.program(0))
+    differ_program(&view.program(0).0, &shadow.view.program(0).0)
         .or_else(|| differ_poke(view, &shadow.view))
         .or_else(|| differ_arrays(view, shadow))
 }
@@ -125,7 +126,7 @@ fn differ_poke(a: &View, b: &View) -> Option<Difference> {
 fn differ_arrays(view: &mut View, shadow: &Shadow) -> Option<Difference> {
     let mut found = None;
     let mut idx = 0;
-    view.positions().insn_arrays(&mut |ours| {
+    view.host().insn_arrays(&mut |ours| {
         let stock = shadow.arrays().get(idx).copied();
         if stock != Some(ours) && found.is_none() {
             found = Some(Difference {

@@ -165,8 +165,8 @@ fn show_all(
     if let Some((ours, stock)) = difference.positions {
         pr_err!("verify:   position {ours}, with stock {stock}\n");
     }
-    show("patcher", &view.program(0), difference, pass);
-    show("stock", &shadow.view.program(0), difference, pass);
+    show("patcher", &view.program(0).0, difference, pass);
+    show("stock", &shadow.view.program(0).0, difference, pass);
     show_edits(log, difference);
 }
 
@@ -222,7 +222,7 @@ fn show_edits(log: &Log, difference: &Difference) {
     for edit in edits.iter().skip(from).take(EDITS) {
         pr_err!(
             "verify:     {:?} at insn {}, {} insns\n",
-            edit.kind(),
+            edit.kind,
             edit.idx,
             edit.len()
         );

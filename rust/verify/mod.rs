@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mode `verify`: each session is done once more, on a copy, by the functions that apply edits at
-//! once, and the results are compared. If they differ, the program gets what the kernel's own
-//! functions made of it.
+//! Mode `verify`: the kernel's own functions replay each session on a copy, edit by edit, and the
+//! results are compared. If they differ, the program gets what the kernel's own functions made of it.
 //!
-//! - `shadow`: the copy, and the kernel's own functions,
+//! - `shadow`: the copy,
+//! - `stock`: the kernel's own functions, each of which applies one edit,
 //! - `replay`: the edits of a log, one by one,
 //! - `relaxed`: whether relaxed jumps lead where they led,
 //! - `decode`: which insns refer to others, apart from the engine,
@@ -19,6 +19,7 @@ pub(crate) mod load;
 mod relaxed;
 mod replay;
 mod shadow;
+mod stock;
 
 use super::{
     engine::{
@@ -31,11 +32,8 @@ use super::{
     },
     linearize::{
         self,
-        apply,
-        as_it_is,
-        plan, //
+        Plan, //
     },
-    resched::resched,
     stats::STATS,
     view::View, //
 };
@@ -57,23 +55,18 @@ use shadow::Shadow;
 /// # Errors
 ///
 /// Those of [`linearize`](crate::linearize::linearize). Nothing has changed then.
-pub(crate) fn checked(
-    pass: u32,
-    view: &mut View,
-    log: &Log,
-    table: &mut Array<u32>,
-) -> Result<(), Failure> {
-    let failure = match compared(pass, view, log, table, Jumps::Recorded) {
+pub(crate) fn checked(pass: u32, view: &mut View, log: &Log) -> Result<(), Failure> {
+    let failure = match compared(pass, view, log, Jumps::Recorded) {
         Err(failure) => failure,
         Ok(()) => return Ok(()),
     };
-    let longer = linearize::relaxed(view, log, table, failure)?;
+    let longer = linearize::relaxed(view, log, failure)?;
     STATS.verify_far_sessions.add(1);
     let Some(longer) = longer else {
-        return compared(pass, view, log, table, Jumps::Relaxed);
+        return compared(pass, view, log, Jumps::Relaxed);
     };
     match relaxed::first_difference(view.insns(), log, &longer) {
-        Ok(None) => compared(pass, view, &longer, table, Jumps::Relaxed),
+        Ok(None) => compared(pass, view, &longer, Jumps::Relaxed),
         Ok(Some(idx)) => {
             STATS.verify_differences.add(1);
             dump::dump_relaxed(pass, view, idx);
@@ -88,26 +81,18 @@ pub(crate) fn checked(
 ///
 /// # Errors
 ///
-/// As for [`plan`].
-fn compared(
-    pass: u32,
-    view: &mut View,
-    log: &Log,
-    table: &mut Array<u32>,
-    jumps: Jumps,
-) -> Result<(), Failure> {
+/// As for [`Plan::of`].
+fn compared(pass: u32, view: &mut View, log: &Log, jumps: Jumps) -> Result<(), Failure> {
     let mut shadow = Shadow::new(view)?;
     let stock = replay::replay(&mut shadow, log, jumps);
     shadow.put_arrays_back(view);
     // Room for what stock made of it, so that it can be what the program gets.
     let room = shadow.view.len();
     let ours = match (stock, jumps) {
-        (Ok(()), Jumps::Recorded) => {
-            plan(view, log, table).and_then(|layout| apply(view, layout, table, room))
-        }
-        (Ok(()), Jumps::Relaxed) => as_it_is(view, log, table, room),
+        (Ok(()), Jumps::Recorded) => Plan::of(view, log).and_then(|plan| plan.apply(view, room)),
+        (Ok(()), Jumps::Relaxed) => Plan::of_relaxed(log).and_then(|plan| plan.apply(view, room)),
         // What we would have come to. Nothing is to change.
-        (Err(_), Jumps::Recorded) => plan(view, log, table).map(|_| ()),
+        (Err(_), Jumps::Recorded) => Plan::of(view, log).map(|_| ()),
         (Err(_), Jumps::Relaxed) => Ok(()),
     };
 
@@ -146,7 +131,8 @@ pub(crate) fn accepted(view: &mut View) -> Option<Accepted> {
     if view.is_offloaded() {
         return None;
     }
-    match Accepted::take(&mut view.program(0)) {
+    let (mut program, host) = view.program(0);
+    match Accepted::take(&mut program, host) {
         Ok(accepted) => accepted,
         failed => {
             STATS.count_failure(&failed);
@@ -182,7 +168,7 @@ fn judged(view: &mut View, accepted: &Accepted) -> Result<(), Stop> {
         prologue: view.prologue_len(),
         hidden: view.hidden_subprogs(),
         poke: &poke,
-        pause: &resched,
     };
-    load::judge(accepted, &mut view.program(0), &besides)
+    let (mut program, host) = view.program(0);
+    load::judge(accepted, &mut program, host, &besides)
 }

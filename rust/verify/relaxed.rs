@@ -27,7 +27,6 @@ use kernel::prelude::*;
 
 const GOTO: u8 = 0x05;
 const GOTOL: u8 = 0x06;
-const REPLACE: Kind = Kind::Replace { to_body: false };
 
 /// Returns the first old insn, of the program `insns`, whose edits in `longer` do something else than
 /// in `log`.
@@ -39,12 +38,12 @@ pub(super) fn first_difference(insns: &[Insn], log: &Log, longer: &Log) -> Resul
     let mut recorded = log.edits().iter().peekable();
     for edit in longer.edits() {
         let patch = longer.patch(edit);
-        let same = match recorded.next_if(|e| e.idx == edit.idx && e.kind() == edit.kind()) {
+        let same = match recorded.next_if(|e| e.idx == edit.idx && e.kind == edit.kind) {
             Some(old) => same_patch(log.patch(old), patch, edit)?,
             // A jump that stayed.
             None => {
                 let jump = &insns[edit.idx as usize..][..1];
-                edit.kind() == REPLACE && same_patch(jump, patch, edit)?
+                edit.kind == Kind::Replace && same_patch(jump, patch, edit)?
             }
         };
         if !same {

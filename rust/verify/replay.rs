@@ -54,7 +54,7 @@ struct Places {
 
 impl Places {
     fn new(len: u32) -> Result<Self> {
-        let mut start = abi::with_capacity(len as usize + 1)?;
+        let mut start = Array::new();
         for idx in 0..=len {
             abi::push(&mut start, idx)?;
         }
@@ -120,11 +120,10 @@ fn clear_the_way(shadow: &mut Shadow, log: &Log) -> Result<(), Failure> {
         code: (JMP | EXIT) as u8,
         ..Insn::default()
     }];
-    let kind = Kind::Replace { to_body: false };
     for edit in log.edits().iter().filter(|e| !e.prepends()) {
         let insn = &shadow.view.insns()[edit.idx as usize];
         if Refers::of(insn).is_some_and(|r| r.is_jump()) {
-            shadow.edit(edit.idx, edit.idx, kind, &stand_in)?;
+            shadow.replace(edit.idx, edit.idx, &stand_in)?;
         }
     }
     Ok(())
@@ -142,20 +141,24 @@ fn step(
     aimed.clear();
     abi::extend(aimed, patch)?;
     aim(places, edit, at, aimed)?;
-    shadow.edit(idx, at, edit.kind(), aimed)?;
-    match edit.kind() {
-        Kind::Remove { cnt } => {
-            for idx in edit.idx..edit.end() {
+    match edit.kind {
+        Kind::Remove => {
+            let cnt = edit.end() - idx;
+            shadow.remove(idx, at, cnt)?;
+            for idx in idx..edit.end() {
                 places.start[idx as usize] = at;
             }
             places.shift(edit.end(), -i64::from(cnt));
         }
-        Kind::Replace { .. } => {
+        Kind::Replace | Kind::ReplaceToBody => {
+            shadow.replace(idx, at, aimed)?;
             places.shift(edit.end(), i64::from(edit.len()) - 1);
         }
-        Kind::Prepend { behind } => {
+        Kind::Prepend | Kind::PrependSkipped => {
+            let skipped = edit.kind == Kind::PrependSkipped;
+            shadow.prepend(idx, at, aimed, skipped)?;
             places.prefix[idx as usize] += edit.len();
-            if behind {
+            if skipped {
                 places.skip[idx as usize] = places.prefix[idx as usize];
             }
             places.shift(edit.end(), edit.len().into());
@@ -171,11 +174,9 @@ fn step(
 /// one: of the patch or, if the old insn stays, of both.
 fn aim(places: &Places, edit: &Edit, at: u32, patch: &mut [Insn]) -> Result<(), Failure> {
     let len = patch.len() as i64;
-    let (group_len, to_body) = match edit.kind() {
-        Kind::Prepend { .. } => (len + 1, false),
-        Kind::Replace { to_body } => (len, to_body),
-        Kind::Remove { .. } => return Ok(()),
-    };
+    // A removal has no patch.
+    let group_len = len + i64::from(edit.prepends());
+    let to_body = edit.kind == Kind::ReplaceToBody;
     for (k, insn) in (0i64..).zip(patch) {
         let Some(refers) = Refers::of(insn) else {
             continue;

@@ -74,7 +74,7 @@ if [[ ${1:-} == --plant ]]; then
 	planted address 'AddressSanitizer: heap-buffer-overflow' "$file" "$old" "$new"
 	# Rust's own library is not instrumented, which gives false reports: there may be none without the fault.
 	good "$LOGS/thread-sanitizer.log" tests thread "$LOGS/thread-sanitizer.log" shared::
-	planted thread 'ThreadSanitizer: data race' rust/spare.rs 'xchg(session, Full)' 'xchg(session, kernel::sync::atomic::Relaxed)' shared::
+	planted thread 'ThreadSanitizer: data race' rust/spare.rs 'xchg(new, Full)' 'xchg(new, kernel::sync::atomic::Relaxed)' shared::
 	exit
 fi
 

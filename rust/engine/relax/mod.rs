@@ -38,6 +38,7 @@ use super::{
         Array,
         Insn, //
     },
+    host::Host,
     layout::Layout,
     log::{
         Kind,
@@ -45,7 +46,7 @@ use super::{
     },
     reach::{
         each,
-        kept_spare,
+        kept_slack,
         Place, //
     },
     reference::{
@@ -54,7 +55,7 @@ use super::{
         JA, //
     },
     relocate::patch_distance,
-    AT_ONCE, //
+    PAUSE_EVERY, //
 };
 use form::Form;
 use kernel::prelude::*;
@@ -87,41 +88,26 @@ pub(crate) struct Relaxed {
 
 /// Returns what does the same as `log` on the old program `insns`, and in which all jumps reach.
 ///
-/// `tell` is called with the index of the old insn of each jump that is relaxed. `table` and
-/// `aborts` are as for [`Layout::within`] and [`reach::check`](super::reach::check).
+/// The host is told of each jump that is relaxed.
 ///
 /// # Errors
 ///
-/// `ENOMEM`, `E2BIG`, `EINTR`; `ERANGE` if a reference cannot be relaxed; `EINVAL` if `log`
+/// `ENOMEM`, `E2BIG`; `EINTR` if the host gives up; `ERANGE` if a reference cannot be relaxed; `EINVAL` if `log`
 /// removes insns, as no log both adds and removes some.
 ///
 /// # Panics
 ///
 /// If `insns` is shorter than the old program.
-pub(crate) fn relax(
-    insns: &[Insn],
-    log: &Log,
-    table: &mut Array<u32>,
-    aborts: &mut dyn FnMut() -> bool,
-    tell: &mut dyn FnMut(u32),
-) -> Result<Relaxed> {
+pub(crate) fn relax(insns: &[Insn], log: &Log, host: &mut impl Host) -> Result<Relaxed> {
     let mut relaxed = Relaxed::default();
-    // Behind the last round nothing is relaxed any more, but all has to fit.
+    // After the last round nothing is relaxed any more, but all has to fit.
     for round in 0..=ROUNDS {
         let last = relaxed.log.as_ref().unwrap_or(log);
-        let layout = Layout::within(last, table)?;
-        let far = Far::find(insns, &layout, margin(round), aborts);
-        *table = layout.into_table();
-        let far = far?;
+        let far = Far::find(insns, &Layout::new(last)?, margin(round), host)?;
         if far.is_empty() {
             break;
         }
-        let jumps = &mut relaxed.jumps;
-        let mut tell = |idx| {
-            *jumps += 1;
-            tell(idx);
-        };
-        let longer = lengthen(last, insns, &far, aborts, &mut tell)?;
+        let longer = lengthen(last, insns, &far, &mut relaxed.jumps, host)?;
         relaxed.log = Some(longer);
         relaxed.rounds += 1;
     }
@@ -142,19 +128,19 @@ impl Far {
         insns: &[Insn],
         layout: &Layout<'_>,
         margin: i64,
-        aborts: &mut dyn FnMut() -> bool,
+        host: &mut impl Host,
     ) -> Result<Self> {
         let mut far = Self {
             kept: Array::new(),
             patched: Array::new(),
         };
-        each(insns, layout, aborts, |place, pos, insn, r| {
+        each(insns, layout, host, |place, pos, insn, r| {
             let Some(jump) = Jump::of(layout, place, pos, insn, r) else {
                 return Ok(());
             };
             match r.is_short() {
-                true if jump.spare >= margin => Ok(()),
-                true if op(insn) != JA && jump.is_followed_by_skipped => match jump.spare {
+                true if jump.slack >= margin => Ok(()),
+                true if op(insn) != JA && jump.is_followed_by_skipped => match jump.slack {
                     ..0 => Err(ERANGE),
                     // It may stay as it is for as long as it fits.
                     _ => Ok(()),
@@ -166,7 +152,7 @@ impl Far {
                     },
                     jump.site,
                 ),
-                false if jump.spare < 0 => Err(ERANGE),
+                false if jump.slack < 0 => Err(ERANGE),
                 false => Ok(()),
             }
         })?;
@@ -189,7 +175,7 @@ struct Jump {
     /// Index of the old insn, or of the patch's insn in the log's pool.
     site: u32,
     /// How many insns more it could lead over.
-    spare: i64,
+    slack: i64,
     /// Behind it stands what jumps skip. A relaxed jump that is not taken would skip it as well. No
     /// pass puts that where a jump is in front of it.
     is_followed_by_skipped: bool,
@@ -204,18 +190,18 @@ impl Jump {
         insn: &Insn,
         r: Reference,
     ) -> Option<Self> {
-        let (is_kept, site, spare, behind, to_body) = match place {
+        let (is_kept, site, slack, behind, to_body) = match place {
             Place::Kept(old) => {
-                let spare = kept_spare(layout, old, pos, insn, r);
-                (true, old, spare, Some(old + 1), false)
+                let slack = kept_slack(layout, old, pos, insn, r);
+                (true, old, slack, Some(old + 1), false)
             }
             Place::Patch { edit, k } => {
                 edit.target(k, r.distance(insn))?;
-                let spare = r.spare(patch_distance(layout, edit, k, pos, insn, r));
+                let slack = r.slack(patch_distance(layout, edit, k, pos, insn, r));
                 let is_last = !edit.prepends() && k + 1 == edit.len();
                 let behind = is_last.then_some(edit.idx + 1);
-                let to_body = edit.kind() == (Kind::Replace { to_body: true });
-                (false, edit.at + k, spare, behind, to_body)
+                let to_body = edit.kind == Kind::ReplaceToBody;
+                (false, edit.at + k, slack, behind, to_body)
             }
             Place::Replaced(_) => return None,
         };
@@ -226,20 +212,19 @@ impl Jump {
         Some(Self {
             is_kept,
             site,
-            spare,
+            slack,
             is_followed_by_skipped,
         })
     }
 }
 
-/// Returns `log` with the jumps of `far` relaxed. `aborts` is asked about each [`AT_ONCE`] edits whether
-/// to give up.
+/// Returns `log` with the jumps of `far` relaxed, which it counts in `jumps`.
 fn lengthen(
     log: &Log,
     insns: &[Insn],
     far: &Far,
-    aborts: &mut dyn FnMut() -> bool,
-    tell: &mut dyn FnMut(u32),
+    jumps: &mut u32,
+    host: &mut impl Host,
 ) -> Result<Log> {
     let mut longer = Log::new(log.program_len());
     let grown = far.len() * (Form::MOST - 1);
@@ -247,42 +232,59 @@ fn lengthen(
         log.edits().len() + far.kept.len(),
         log.patches_len() + far.kept.len() + grown,
     )?;
+    let mut tell = |host: &mut _, idx| {
+        *jumps += 1;
+        Host::relaxes(host, idx);
+    };
     let mut kept = far.kept.iter().copied().peekable();
     let mut patched = far.patched.iter().copied().peekable();
     let mut patch = Patch::default();
-    let mut record = |idx, kind, insns: &[Insn]| {
-        if (longer.edits().len() + 1).is_multiple_of(AT_ONCE) && aborts() {
-            return Err(EINTR);
-        }
-        longer.record(idx, kind, insns)
-    };
 
     for edit in log.edits() {
-        // Behind what is put in front of it, and before edits of insns behind it.
+        // After what is put before it, and before edits of later insns.
         while let Some(old) = kept.next_if(|old| *old < edit.idx) {
-            tell(old);
-            record(old, REPLACE, kept_form(&insns[old as usize])?.insns())?;
+            tell(host, old);
+            record(
+                &mut longer,
+                old,
+                Kind::Replace,
+                kept_form(&insns[old as usize])?.insns(),
+                host,
+            )?;
         }
         let end = edit.at + edit.len();
         if patched.peek().is_none_or(|at| *at >= end) {
-            record(edit.idx, edit.kind(), log.patch(edit))?;
+            record(&mut longer, edit.idx, edit.kind, log.patch(edit), host)?;
             continue;
         }
         patch.take(edit, log.patch(edit))?;
         while let Some(at) = patched.next_if(|at| *at < end) {
             patch.relax(at - edit.at);
         }
-        record(edit.idx, edit.kind(), patch.lengthened()?)?;
-        patch.relaxed().for_each(|_| tell(edit.idx));
+        record(&mut longer, edit.idx, edit.kind, patch.lengthened()?, host)?;
+        patch.relaxed().for_each(|_| tell(host, edit.idx));
     }
     for old in kept {
-        tell(old);
-        record(old, REPLACE, kept_form(&insns[old as usize])?.insns())?;
+        tell(host, old);
+        record(
+            &mut longer,
+            old,
+            Kind::Replace,
+            kept_form(&insns[old as usize])?.insns(),
+            host,
+        )?;
     }
+    longer.give_table(log.take_table());
     Ok(longer)
 }
 
-const REPLACE: Kind = Kind::Replace { to_body: false };
+/// Records an edit in `log`. The host is asked about each [`PAUSE_EVERY`] edits whether to give up.
+fn record(log: &mut Log, idx: u32, kind: Kind, patch: &[Insn], host: &mut impl Host) -> Result {
+    if (log.edits().len() + 1).is_multiple_of(PAUSE_EVERY) && host.aborts() {
+        return Err(EINTR);
+    }
+    log.record(idx, kind, patch)
+}
 
 /// Returns what replaces the jump `insn`, which would stay, when it is relaxed.
 fn kept_form(insn: &Insn) -> Result<Form> {

@@ -7,9 +7,9 @@
 
 use super::{
     super::engine::harness::*,
-    bench::{
-        Bench,
-        Extras, //
+    fixture::{
+        Extras,
+        Fixture, //
     },
 };
 use crate::engine::abi::Insn;
@@ -39,11 +39,11 @@ mod tests {
             subprogs: &[2, 4],
             ..Extras::default()
         };
-        let mut bench = Bench::of(&insns, &extras)?;
-        bench.edit(|log| prepend_behind(log, 4, &[mov(10), mov(11)]))?;
-        assert_eq!(bench.insns()[6].imm, -5);
+        let mut fixture = Fixture::of(&insns, &extras)?;
+        fixture.edit(|log| prepend_behind(log, 4, &[mov(10), mov(11)]))?;
+        assert_eq!(fixture.insns()[6].imm, -5);
 
-        let mut stock = Bench::of(&insns, &extras)?;
+        let mut stock = Fixture::of(&insns, &extras)?;
         let mut patch = [mov(10), mov(11), mov(0)];
         assert!(stock.prepend_as_stock(4, &mut patch, true));
         assert_eq!(stock.insns()[6].imm, -5);
@@ -53,11 +53,11 @@ mod tests {
     #[test]
     fn fix03_backward_jump_behind_a_barrier() -> Result {
         let insns = [mov(0), mov(1), jeq(0, -2), exit()];
-        let mut bench = Bench::of(&insns, &Extras::default())?;
-        bench.edit(|log| prepend(log, 2, &[mov(10)]))?;
-        assert_eq!(bench.insns()[3].off, -3);
+        let mut fixture = Fixture::of(&insns, &Extras::default())?;
+        fixture.edit(|log| prepend(log, 2, &[mov(10)]))?;
+        assert_eq!(fixture.insns()[3].off, -3);
 
-        let mut stock = Bench::of(&insns, &Extras::default())?;
+        let mut stock = Fixture::of(&insns, &Extras::default())?;
         assert!(stock.prepend_as_stock(2, &mut [mov(10), mov(0)], false));
         assert_eq!(stock.insns()[3].off, -3);
         Ok(())
@@ -71,11 +71,11 @@ mod tests {
             poke: &[2],
             ..Extras::default()
         };
-        let mut bench = Bench::of(&insns, &extras)?;
-        bench.edit(|log| prepend_behind(log, 2, &[mov(10)]))?;
-        assert_eq!(bench.poke(0), Some(3));
+        let mut fixture = Fixture::of(&insns, &extras)?;
+        fixture.edit(|log| prepend_behind(log, 2, &[mov(10)]))?;
+        assert_eq!(fixture.poke(0), Some(3));
 
-        let mut stock = Bench::of(&insns, &extras)?;
+        let mut stock = Fixture::of(&insns, &extras)?;
         assert!(stock.patch_as_stock(2, &[mov(10), tail_call()]));
         assert_eq!(stock.poke(0), Some(3));
         Ok(())
@@ -88,11 +88,11 @@ mod tests {
             subprogs: &[2],
             ..Extras::default()
         };
-        let mut bench = Bench::of(&insns, &extras)?;
-        bench.edit(|log| prepend_behind(log, 2, &[mov(10)]))?;
-        assert_eq!(bench.insns()[1].off, 0);
+        let mut fixture = Fixture::of(&insns, &extras)?;
+        fixture.edit(|log| prepend_behind(log, 2, &[mov(10)]))?;
+        assert_eq!(fixture.insns()[1].off, 0);
 
-        let mut stock = Bench::of(&insns, &extras)?;
+        let mut stock = Fixture::of(&insns, &extras)?;
         assert!(stock.prepend_as_stock(2, &mut [mov(10), mov(0)], true));
         assert_eq!(stock.insns()[1].off, 0);
         Ok(())
@@ -105,14 +105,14 @@ mod tests {
         let last = len as u32 - 1;
         let patch = [mov(10), exit()];
         // A jump that is no part of the program.
-        let mut stock = Bench::long(len, &[])?;
+        let mut stock = Fixture::long(len, &[])?;
         stock.leave_behind(ja(i16::MIN))?;
         assert!(stock.patch_as_stock(last, &patch));
 
-        let mut bench = Bench::long(len, &[])?;
-        bench.leave_behind(ja(i16::MIN))?;
-        bench.edit(|log| replace(log, last, &patch))?;
-        assert_eq!(bench.insns().len(), len + 1);
+        let mut fixture = Fixture::long(len, &[])?;
+        fixture.leave_behind(ja(i16::MIN))?;
+        fixture.edit(|log| replace(log, last, &patch))?;
+        assert_eq!(fixture.insns().len(), len + 1);
         Ok(())
     }
 
@@ -122,7 +122,7 @@ mod tests {
         let front = offset_of!(bindings::bpf_prog, __bindgen_anon_2);
         let len = (65 * PAGE_SIZE - front) / size_of::<Insn>();
         assert!(len > i16::MAX as usize);
-        let stock = Bench::long(len, &[])?.patch_as_stock(len as u32 - 1, &[mov(10), exit()]);
+        let stock = Fixture::long(len, &[])?.patch_as_stock(len as u32 - 1, &[mov(10), exit()]);
         assert!(stock);
         Ok(())
     }

@@ -128,19 +128,23 @@ impl Source<'_> {
             // What a pass puts behind a pair.
             buf[0] = old;
             self.fill(&mut buf[1..2], idx + 1, 0);
-            return log.record(idx, Kind::Replace { to_body: false }, &buf[..2]);
+            return log.record(idx, Kind::Replace, &buf[..2]);
         }
 
         // No subprog begins after a tail call, of which stock would take the offset for a jump's.
         let follows_tail_call = idx > 0 && is_tail_call(&self.program.insns[idx as usize - 1]);
-        let mut behind = self.rng.once_in(4) && !follows_tail_call;
+        let mut skipped = self.rng.once_in(4) && !follows_tail_call;
         let prepends = [0, 0, 1, 1, 1, 2][self.rng.below(6) as usize];
         for _ in 0..prepends {
             let cnt = 1 + self.rng.below(3);
             buf = [mov(0); PATCH as usize];
             self.fill(&mut buf[..cnt as usize], idx, cnt);
-            log.record(idx, Kind::Prepend { behind }, &buf[..cnt as usize])?;
-            behind = false;
+            let kind = match skipped {
+                true => Kind::PrependSkipped,
+                false => Kind::Prepend,
+            };
+            log.record(idx, kind, &buf[..cnt as usize])?;
+            skipped = false;
         }
 
         let insns = &*self.program.insns;
@@ -162,7 +166,11 @@ impl Source<'_> {
             self.mark(&mut insn);
             buf[0] = insn;
         }
-        log.record(idx, Kind::Replace { to_body }, &buf[..cnt as usize])
+        let kind = match to_body {
+            true => Kind::ReplaceToBody,
+            false => Kind::Replace,
+        };
+        log.record(idx, kind, &buf[..cnt as usize])
     }
 
     /// Records removals. The first insn of a subprog goes with the whole of it, or first of what

@@ -15,8 +15,8 @@ use super::{
         remove,
         replace, //
     },
-    bench::{
-        Bench,
+    fixture::{
+        Fixture,
         Size, //
     },
     markers,
@@ -65,7 +65,7 @@ fn edits(len: u32, base: u32, mut actions: u32) -> Result<Log> {
 }
 
 /// A program of `len` insns of which `from` is `reference`.
-fn program(len: u32, from: u32, reference: Insn) -> Result<Bench> {
+fn program(len: u32, from: u32, reference: Insn) -> Result<Fixture> {
     let starts = [0, len / 2, len];
     // One subprog does not begin where another does.
     let starts = if len < 2 { &starts[1..] } else { &starts[..] };
@@ -78,8 +78,8 @@ fn program(len: u32, from: u32, reference: Insn) -> Result<Bench> {
         arrays: 1,
         array_values: len,
     };
-    let mut bench = Bench::new(&size)?;
-    bench.fill(|program| {
+    let mut fixture = Fixture::new(&size)?;
+    fixture.fill(|program| {
         for (insn, i) in program.insns.iter_mut().zip(0..) {
             *insn = match i {
                 _ if i == from => reference,
@@ -108,16 +108,16 @@ fn program(len: u32, from: u32, reference: Insn) -> Result<Bench> {
         }
     });
     let offs = [0, 1, 2, 3, 4, 5, 6];
-    bench.fill_arrays(&offs[..len as usize]);
-    Ok(bench)
+    fixture.fill_arrays(&offs[..len as usize]);
+    Ok(fixture)
 }
 
 fn check(len: u32, from: u32, reference: Insn, log: &Log) -> Result {
-    let mut bench = program(len, from, reference)?;
+    let mut fixture = program(len, from, reference)?;
     let mut old = KVVec::new();
-    old.extend_from_slice(bench.insns(), GFP_KERNEL)?;
-    bench.session(log)??;
-    match markers::references_reach(&old, bench.insns(), log)? {
+    old.extend_from_slice(fixture.insns(), GFP_KERNEL)?;
+    fixture.session(log)??;
+    match markers::references_reach(&old, fixture.insns(), log)? {
         true => Ok(()),
         false => Err(EBADMSG),
     }

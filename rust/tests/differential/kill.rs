@@ -4,10 +4,10 @@
 
 use super::{
     super::engine::harness::*,
-    bench::{
+    fixture::{
         while_killed,
-        Bench,
-        Extras, //
+        Extras,
+        Fixture, //
     },
 };
 use crate::stats::STATS;
@@ -20,13 +20,13 @@ mod tests {
     #[test]
     fn linearize_gives_up_and_changes_nothing() -> Result {
         let insns = [mov(0), mov(1), exit()];
-        let mut bench = Bench::of(&insns, &Extras::default())?;
-        let result = while_killed(|| bench.edit_unchecked(|log| prepend(log, 1, &[mov(10)])));
+        let mut fixture = Fixture::of(&insns, &Extras::default())?;
+        let result = while_killed(|| fixture.edit_unchecked(|log| prepend(log, 1, &[mov(10)])));
         assert_eq!(result, Err(EINTR));
-        assert!(bench.is(&insns));
+        assert!(fixture.is(&insns));
         // And does it once the signal is gone.
-        bench.edit(|log| prepend(log, 1, &[mov(10)]))?;
-        assert!(bench.is(&[mov(0), mov(10), mov(1), exit()]));
+        fixture.edit(|log| prepend(log, 1, &[mov(10)]))?;
+        assert!(fixture.is(&[mov(0), mov(10), mov(1), exit()]));
         Ok(())
     }
 
@@ -34,17 +34,17 @@ mod tests {
     fn killed_program_has_not_moved() -> Result {
         // The program's page has room for a few insns more, or for none; that of aux data always has.
         for len in [500, 503] {
-            let mut bench = Bench::long(len, &[])?;
-            let prog = bench.prog();
+            let mut fixture = Fixture::long(len, &[])?;
+            let prog = fixture.prog();
             let result = while_killed(|| {
-                bench.edit_unchecked(|log| {
+                fixture.edit_unchecked(|log| {
                     replace(log, 0, &[mov(10)])?;
                     replace(log, 1, &[mov(11); 8])
                 })
             });
             assert_eq!(result, Err(EINTR));
-            assert_eq!(bench.prog(), prog);
-            assert_eq!(bench.insns().len(), len);
+            assert_eq!(fixture.prog(), prog);
+            assert_eq!(fixture.insns().len(), len);
         }
         Ok(())
     }
@@ -52,15 +52,15 @@ mod tests {
     #[test]
     fn mode_verify_gives_up_without_a_difference() -> Result {
         let insns = [mov(0), mov(1), exit()];
-        let mut bench = Bench::of(&insns, &Extras::default())?;
+        let mut fixture = Fixture::of(&insns, &Extras::default())?;
         let skipped = STATS.verify_skipped.get();
-        let result = while_killed(|| bench.edit(|log| prepend(log, 1, &[mov(10)])));
+        let result = while_killed(|| fixture.edit(|log| prepend(log, 1, &[mov(10)])));
         // The copy may not be made either.
         assert!(matches!(result, Err(EINTR | ENOMEM)));
         if result == Err(EINTR) {
             assert_eq!(STATS.verify_skipped.get(), skipped + 1);
         }
-        assert!(bench.is(&insns));
+        assert!(fixture.is(&insns));
         Ok(())
     }
 }

@@ -87,9 +87,7 @@ fn wanted(old: &[Insn], log: &Log, target: i64, landing: Landing) -> Option<u32>
     let edits = edits_of(log, target);
     let skipped = match landing {
         Landing::Call => None,
-        Landing::Jump => edits
-            .iter()
-            .rposition(|e| e.kind() == Kind::Prepend { behind: true }),
+        Landing::Jump => edits.iter().rposition(|e| e.kind == Kind::PrependSkipped),
         Landing::Body => edits.iter().rposition(Edit::prepends),
     };
     Some(match edits.get(skipped.map_or(0, |i| i + 1)) {
@@ -183,8 +181,8 @@ fn patches_reach(old: &[Insn], log: &Log, places: &Places<'_>) -> bool {
                 _ => {
                     let added = i64::from(edit.len()) - i64::from(!edit.prepends());
                     let target = i64::from(edit.idx) + if to < 0 { to } else { to - added };
-                    let landing = match (edit.kind(), refers.is_jump()) {
-                        (Kind::Replace { to_body: true }, _) => Landing::Body,
+                    let landing = match (edit.kind, refers.is_jump()) {
+                        (Kind::ReplaceToBody, _) => Landing::Body,
                         (_, true) => Landing::Jump,
                         (_, false) => Landing::Call,
                     };

@@ -6,11 +6,11 @@
 //! A case is a random program and a few sessions on it. A failure prints the parameters that run
 //! it alone.
 
-pub(crate) mod bench;
 mod defects;
 mod edits;
 mod exhaustive;
 mod far;
+pub(crate) mod fixture;
 mod hazards;
 mod kill;
 mod markers;
@@ -20,15 +20,15 @@ mod rng;
 
 use crate::{
     engine::log::Log,
-    resched::must_abort, //
-    stats::STATS,
-};
-use bench::{
-    Bench,
-    Params, //
+    resched::must_abort,
+    stats::STATS, //
 };
 use core::ops::Range;
 use edits::Source;
+use fixture::{
+    Fixture,
+    Params, //
+};
 use kernel::prelude::*;
 use rng::Rng;
 
@@ -52,21 +52,21 @@ struct Tally {
 /// `EBADE` if the results differ; `EBADMSG` if a reference reaches something else.
 fn session(
     rng: &mut Rng,
-    bench: &mut Bench,
+    fixture: &mut Fixture,
     marker: &mut u32,
     every: u32,
     marked: &mut bool,
     tally: &mut Tally,
 ) -> Result<bool> {
     let mut old = KVVec::new();
-    old.extend_from_slice(bench.insns(), GFP_KERNEL)?;
+    old.extend_from_slice(fixture.insns(), GFP_KERNEL)?;
     let mut log = Log::new(old.len() as u32);
 
     // No pass removes insns when there are tail calls that are patched.
-    let removes = bench.poke(0).is_none() && rng.once_in(3);
+    let removes = fixture.poke(0).is_none() && rng.once_in(3);
     let mut source = Source {
         rng,
-        program: bench.program(),
+        program: fixture.program(),
         marker,
         every,
     };
@@ -78,7 +78,7 @@ fn session(
     tally.sessions += 1;
     tally.edits += log.edits().len() as u64;
     let relaxed = STATS.far_jumps.get();
-    let result = bench.session(&log)?;
+    let result = fixture.session(&log)?;
     let relaxed = STATS.far_jumps.get() - relaxed;
     tally.relaxed += relaxed;
     match result {
@@ -96,7 +96,7 @@ fn session(
         }
         Err(error) => return Err(error),
     }
-    match markers::references_reach(&old, bench.insns(), &log)? {
+    match markers::references_reach(&old, fixture.insns(), &log)? {
         true => Ok(true),
         false => Err(EBADMSG),
     }
@@ -105,13 +105,20 @@ fn session(
 fn case(seed: u64, lens: &Range<u32>, tally: &mut Tally) -> Result {
     let mut rng = Rng::new(seed);
     let len = lens.start + rng.below(lens.end - lens.start);
-    let mut bench = programs::random(&mut rng, len)?;
+    let mut fixture = programs::random(&mut rng, len)?;
     let (mut marker, mut marked) = (len, true);
     for _ in 0..=rng.below(SESSIONS) {
-        bench.relax_far_jumps(rng.once_in(2));
+        fixture.relax_far_jumps(rng.once_in(2));
         // A few edits of a long program: without a session each takes milliseconds.
         let every = 1 + rng.below(12.max(len / 6));
-        if !session(&mut rng, &mut bench, &mut marker, every, &mut marked, tally)? {
+        if !session(
+            &mut rng,
+            &mut fixture,
+            &mut marker,
+            every,
+            &mut marked,
+            tally,
+        )? {
             break;
         }
     }

@@ -22,8 +22,8 @@ use super::{
         tail_call,
         STATIC_BRANCHES, //
     },
-    bench::{
-        Bench,
+    fixture::{
+        Fixture,
         Size, //
     },
     markers,
@@ -109,7 +109,7 @@ fn insn(rng: &mut Rng, insns: &[Insn], starts: &[u32], idx: u32) -> Insn {
 }
 
 /// Makes a program of `len` insns.
-pub(super) fn random(rng: &mut Rng, len: u32) -> Result<Bench> {
+pub(super) fn random(rng: &mut Rng, len: u32) -> Result<Fixture> {
     let mut insns = KVec::with_capacity(len as usize, GFP_KERNEL)?;
     // Where the pairs are comes first, as nothing may lead into one.
     while insns.len() < len as usize {
@@ -146,8 +146,8 @@ pub(super) fn random(rng: &mut Rng, len: u32) -> Result<Bench> {
     build(rng, &insns, &starts)
 }
 
-/// A bench with the program and random things that have indices into it.
-fn build(rng: &mut Rng, insns: &[Insn], starts: &[u32]) -> Result<Bench> {
+/// A fixture with the program and random things that have indices into it.
+fn build(rng: &mut Rng, insns: &[Insn], starts: &[u32]) -> Result<Fixture> {
     let len = insns.len() as u32;
     let cnt = starts.len() as u32 - 1;
 
@@ -179,9 +179,9 @@ fn build(rng: &mut Rng, insns: &[Insn], starts: &[u32]) -> Result<Bench> {
         arrays: rng.below(ARRAYS + 1),
         array_values: ARRAY_VALUES,
     };
-    let mut bench = Bench::new(&size)?;
-    bench.fill(|program| fill(rng, program, insns, starts, &lines));
-    bench.fill_poke(&poke);
+    let mut fixture = Fixture::new(&size)?;
+    fixture.fill(|program| fill(rng, program, insns, starts, &lines));
+    fixture.fill_poke(&poke);
     let mut offs = [0; (ARRAYS * ARRAY_VALUES) as usize];
     for off in &mut offs {
         *off = if rng.once_in(8) {
@@ -190,8 +190,8 @@ fn build(rng: &mut Rng, insns: &[Insn], starts: &[u32]) -> Result<Bench> {
             first_half(rng, insns)
         };
     }
-    bench.fill_arrays(&offs);
-    Ok(bench)
+    fixture.fill_arrays(&offs);
+    Ok(fixture)
 }
 
 /// Fills what is zero so far, with a number of its own wherever one is carried along.

@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn removal_that_brings_insns() {
         let mut log = Log::new(8);
-        let result = log.record(2, Kind::Remove { cnt: 1 }, &[mov(0)]);
+        let result = log.record(2, Kind::Remove, &[mov(0)]);
         assert_eq!(result, Err(EINVAL));
     }
 
@@ -139,9 +139,9 @@ mod tests {
         let mut log = Log::new(2);
         replace(&mut log, 0, &[mov(1), mov(2)])?;
         let layout = Layout::new(&log)?;
-        let result = reach::check(&insns, &layout, &mut || true);
-        assert_eq!(result, Err(Failure::Other(EINTR)));
-        assert_eq!(reach::check(&insns, &layout, &mut || false), Ok(()));
+        let check = |goes_on| reach::check(&insns, &layout, &mut TestHost::that_goes_on(goes_on));
+        assert_eq!(check(0), Err(Failure::Other(EINTR)));
+        assert_eq!(check(1), Ok(()));
         Ok(())
     }
 
@@ -152,32 +152,18 @@ mod tests {
         let mut log = Log::new(insns.len() as u32);
         replace(&mut log, 0, &[mov(1), mov(2)])?;
         let layout = Layout::new(&log)?;
-        let mut polls = 0;
-        let mut check = |kill: u32| {
-            polls = 0;
-            let result = reach::check(&insns, &layout, &mut || {
-                polls += 1;
-                polls == kill
-            });
-            (result, polls)
+        let check = |layout: &Layout<'_>, goes_on| {
+            let mut host = TestHost::that_goes_on(goes_on);
+            (reach::check(&insns, layout, &mut host), host.asked)
         };
         // At the start, and after each of three times so many insns.
-        assert_eq!(check(0), (Ok(()), 4));
-        assert_eq!(check(3), (Err(Failure::Other(EINTR)), 3));
+        assert_eq!(check(&layout, u32::MAX), (Ok(()), 4));
+        assert_eq!(check(&layout, 2), (Err(Failure::Other(EINTR)), 3));
 
         // Where no insn moves, nothing has to be checked.
         let mut log = Log::new(insns.len() as u32);
         replace(&mut log, 0, &[mov(1)])?;
-        let layout = Layout::new(&log)?;
-        let mut polls = 0;
-        assert_eq!(
-            reach::check(&insns, &layout, &mut || {
-                polls += 1;
-                false
-            }),
-            Ok(())
-        );
-        assert_eq!(polls, 1);
+        assert_eq!(check(&Layout::new(&log)?, u32::MAX), (Ok(()), 1));
         Ok(())
     }
 }

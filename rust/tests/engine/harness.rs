@@ -11,12 +11,12 @@ use crate::engine::{
         LineInfo,
         Subprog, //
     },
+    host::Host,
     layout::Layout,
     log::{
         Kind,
         Log, //
     },
-    positions::Positions,
     reach::{
         self,
         Failure, //
@@ -178,13 +178,52 @@ pub(crate) fn func(imm: i32) -> [Insn; 2] {
     [insn(LD_IMM64, 1, PSEUDO_FUNC, 0, imm), insn(0, 0, 0, 0, 0)]
 }
 
-/// Positions that are kept outside of a program.
-pub(crate) struct Outside {
+/// Keeps positions, gives up if it is asked often enough, and remembers what it is told.
+pub(crate) struct TestHost {
     poke: KVec<u32>,
     array: KVec<u32>,
+    /// How often it has been asked whether to give up, and how often it goes on.
+    pub(crate) asked: u32,
+    pub(crate) goes_on: u32,
+    /// Jumps that were relaxed.
+    pub(crate) told: KVec<u32>,
+    pub(crate) pauses: u32,
 }
 
-impl Positions for Outside {
+impl TestHost {
+    /// One that gives up when it is asked once more than `goes_on` times.
+    pub(crate) fn that_goes_on(goes_on: u32) -> Self {
+        Self {
+            poke: KVec::new(),
+            array: KVec::new(),
+            asked: 0,
+            goes_on,
+            told: KVec::new(),
+            pauses: 0,
+        }
+    }
+}
+
+impl Host for TestHost {
+    fn pause(&mut self) {
+        self.pauses += 1;
+    }
+
+    fn aborts(&mut self) -> bool {
+        self.asked += 1;
+        self.asked > self.goes_on
+    }
+
+    fn relaxes(&mut self, idx: u32) {
+        self.told
+            .push(idx, GFP_KERNEL)
+            .expect("memory for a number");
+    }
+
+    fn zero_extends(&self, insn: &Insn) -> bool {
+        reference::class(insn) == bindings::BPF_ALU
+    }
+
     fn poke(&mut self, f: &mut dyn FnMut(u32) -> u32) {
         self.poke.iter_mut().for_each(|p| *p = f(*p));
     }
@@ -202,7 +241,7 @@ pub(crate) struct Case {
     pub(crate) subprogs: KVec<Subprog>,
     pub(crate) func_info: KVec<FuncInfo>,
     pub(crate) func_info_aux: KVec<FuncInfoAux>,
-    outside: Outside,
+    host: TestHost,
 }
 
 fn collect<T>(items: impl IntoIterator<Item = T>) -> Result<KVec<T>> {
@@ -227,10 +266,7 @@ impl Case {
             subprogs: Self::subprogs_at(&[0, insns.len() as u32])?,
             func_info: KVec::new(),
             func_info_aux: KVec::new(),
-            outside: Outside {
-                poke: KVec::new(),
-                array: KVec::new(),
-            },
+            host: TestHost::that_goes_on(u32::MAX),
         })
     }
 
@@ -280,13 +316,13 @@ impl Case {
 
     /// With poke descriptors for the insns of `idxs`.
     pub(crate) fn with_poke(mut self, idxs: &[u32]) -> Result<Self> {
-        self.outside.poke = collect(idxs.iter().copied())?;
+        self.host.poke = collect(idxs.iter().copied())?;
         Ok(self)
     }
 
     /// With an insn array of `offs`.
     pub(crate) fn with_array(mut self, offs: &[u32]) -> Result<Self> {
-        self.outside.array = collect(offs.iter().copied())?;
+        self.host.array = collect(offs.iter().copied())?;
         Ok(self)
     }
 
@@ -295,15 +331,14 @@ impl Case {
         let mut log = Log::new(self.insns.len() as u32);
         record(&mut log)?;
         let layout = Layout::new(&log)?;
-        reach::check(&self.insns, &layout, &mut || false).map_err(Failure::error)?;
+        reach::check(&self.insns, &layout, &mut self.host).map_err(Failure::error)?;
 
         let new_len = layout.new_len() as usize;
         let room = new_len.max(self.insns.len());
         self.insns.resize(room, mov(-1), GFP_KERNEL)?;
         self.entries.resize(room, Zeroable::zeroed(), GFP_KERNEL)?;
-        let program = self.program();
-        let zero_extends = |insn: &Insn| reference::class(insn) == bindings::BPF_ALU;
-        let outcome = program.rewrite(&layout, &zero_extends, &mut || {});
+        let (program, host) = self.program();
+        let outcome = program.rewrite(&layout, host);
 
         self.insns.truncate(new_len);
         self.entries.truncate(new_len);
@@ -314,9 +349,9 @@ impl Case {
         Ok(self)
     }
 
-    /// The program with all that goes with it.
-    pub(crate) fn program(&mut self) -> Program<'_> {
-        Program {
+    /// The program with all that goes with it, and its host.
+    pub(crate) fn program(&mut self) -> (Program<'_>, &mut TestHost) {
+        let program = Program {
             insns: &mut self.insns,
             linfo: &mut self.linfo,
             verified: Some(Verified {
@@ -324,9 +359,9 @@ impl Case {
                 subprogs: &mut self.subprogs,
                 func_info: &mut self.func_info,
                 func_info_aux: &mut self.func_info_aux,
-                positions: &mut self.outside,
             }),
-        }
+        };
+        (program, &mut self.host)
     }
 
     /// The aux data of insn `idx`, to look at or, before the first edit, to prepare.
@@ -363,22 +398,22 @@ impl Case {
 
     /// The insn array, to change.
     pub(crate) fn array(&mut self) -> &mut [u32] {
-        &mut self.outside.array
+        &mut self.host.array
     }
 
     /// The poke descriptors' positions.
     pub(crate) fn poke(&self) -> &[u32] {
-        &self.outside.poke
+        &self.host.poke
     }
 
     /// Are the insn array's positions those?
     pub(crate) fn array_is(&self, expected: &[u32]) -> bool {
-        *self.outside.array == *expected
+        *self.host.array == *expected
     }
 
     /// Are the poke descriptors' positions those?
     pub(crate) fn poke_is(&self, expected: &[u32]) -> bool {
-        *self.outside.poke == *expected
+        *self.host.poke == *expected
     }
 }
 
@@ -389,23 +424,23 @@ pub(crate) fn are<T>(items: &[T], key: fn(&T) -> u32, expected: &[u32]) -> bool 
 }
 
 pub(crate) fn replace(log: &mut Log, idx: u32, patch: &[Insn]) -> Result {
-    log.record(idx, Kind::Replace { to_body: false }, patch)
+    log.record(idx, Kind::Replace, patch)
 }
 
 pub(crate) fn prepend(log: &mut Log, idx: u32, patch: &[Insn]) -> Result {
-    log.record(idx, Kind::Prepend { behind: false }, patch)
+    log.record(idx, Kind::Prepend, patch)
 }
 
 /// Prepends insns that jumps to the insn skip.
 pub(crate) fn prepend_behind(log: &mut Log, idx: u32, patch: &[Insn]) -> Result {
-    log.record(idx, Kind::Prepend { behind: true }, patch)
+    log.record(idx, Kind::PrependSkipped, patch)
 }
 
 /// Replaces an insn by jumps to the bodies of others.
 pub(crate) fn replace_to_body(log: &mut Log, idx: u32, patch: &[Insn]) -> Result {
-    log.record(idx, Kind::Replace { to_body: true }, patch)
+    log.record(idx, Kind::ReplaceToBody, patch)
 }
 
 pub(crate) fn remove(log: &mut Log, idx: u32, cnt: u32) -> Result {
-    log.record(idx, Kind::Remove { cnt }, &[])
+    log.remove(idx, cnt)
 }

@@ -9,7 +9,7 @@ use crate::engine::{
     insns,
     layout::Layout,
     log::Log,
-    AT_ONCE, //
+    PAUSE_EVERY, //
 };
 use kernel::prelude::*;
 
@@ -111,29 +111,27 @@ mod tests {
 
     #[test]
     fn others_may_run_now_and_then() -> Result {
-        const EDITS: usize = 3 * AT_ONCE;
+        const EDITS: usize = 3 * PAUSE_EVERY;
         let mut log = Log::new(EDITS as u32);
         for idx in 0..EDITS as u32 {
             replace(&mut log, idx, &[mov(1), mov(2)])?;
         }
         let layout = Layout::new(&log)?;
         let mut program = abi::zeroed(2 * EDITS)?;
-        let mut pauses = 0;
-        insns::rewrite(&mut program, &layout, &mut || pauses += 1);
-        assert_eq!(pauses, 6);
+        let mut host = TestHost::that_goes_on(0);
+        insns::rewrite(&mut program, &layout, &mut host);
+        assert_eq!(host.pauses, 6);
 
         let mut entries = abi::zeroed(2 * EDITS)?;
-        let mut pauses = 0;
-        let mut pause = || pauses += 1;
-        aux::rewrite(&mut entries, &program, &layout, &|_| false, &mut pause);
-        assert_eq!(pauses, 6);
+        aux::rewrite(&mut entries, &program, &layout, &mut host);
+        assert_eq!(host.pauses, 12);
         Ok(())
     }
 
     /// Edits are few, but insns are many.
     #[test]
     fn others_may_run_while_one_edit_moves_many_insns() -> Result {
-        const LEN: u32 = 20 * AT_ONCE as u32;
+        const LEN: u32 = 20 * PAUSE_EVERY as u32;
         for idx in [0, LEN / 2, LEN - 1] {
             let add: fn(&mut Log, u32) -> Result = |log, idx| prepend(log, idx, &two());
             for edit in [add, |log, idx| remove(log, idx, 1)] {
@@ -141,16 +139,15 @@ mod tests {
                 edit(&mut log, idx)?;
                 let layout = Layout::new(&log)?;
                 let mut insns = abi::zeroed(LEN as usize + 2)?;
-                let mut pauses = 0;
-                insns::rewrite(&mut insns, &layout, &mut || pauses += 1);
-                assert!((19..=21).contains(&pauses));
+                let mut host = TestHost::that_goes_on(0);
+                insns::rewrite(&mut insns, &layout, &mut host);
+                assert!((19..=21).contains(&host.pauses));
 
                 let mut entries = abi::zeroed(LEN as usize + 2)?;
-                let mut pauses = 0;
-                let mut pause = || pauses += 1;
-                aux::rewrite(&mut entries, &insns, &layout, &|_| false, &mut pause);
-                // What is in front of the first edit stays where it is.
-                assert!(idx > 0 || (19..=21).contains(&pauses));
+                let mut host = TestHost::that_goes_on(0);
+                aux::rewrite(&mut entries, &insns, &layout, &mut host);
+                // Insns before the first edit stay where they are.
+                assert!(idx > 0 || (19..=21).contains(&host.pauses));
             }
         }
         Ok(())

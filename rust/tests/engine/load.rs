@@ -21,9 +21,9 @@ fn fault(case: &mut Case, accepted: &Accepted) -> Result<&'static str> {
         prologue: 0,
         hidden: 0,
         poke: &poke,
-        pause: &|| {},
     };
-    match judge(accepted, &mut case.program(), &besides) {
+    let (mut program, host) = case.program();
+    match judge(accepted, &mut program, host, &besides) {
         Ok(()) => Ok(""),
         Err(Stop::Fault(fault)) => Ok(fault.what.to_str().unwrap_or("?")),
         Err(Stop::Error(error)) => Err(error),
@@ -31,7 +31,8 @@ fn fault(case: &mut Case, accepted: &Accepted) -> Result<&'static str> {
 }
 
 fn accept(case: &mut Case) -> Result<Accepted> {
-    Accepted::take(&mut case.program())?.ok_or(EINVAL)
+    let (mut program, host) = case.program();
+    Accepted::take(&mut program, host)?.ok_or(EINVAL)
 }
 
 #[kunit_tests(bpf_patcher_load)]

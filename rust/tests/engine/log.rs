@@ -77,7 +77,7 @@ mod tests {
         prepend(&mut log, 0, &[mov(0)])?;
         replace(&mut log, 0, &two())?;
         assert!(!log.sum().skips);
-        log.record(1, Kind::Prepend { behind: true }, &[mov(0)])?;
+        log.record(1, Kind::PrependSkipped, &[mov(0)])?;
         prepend(&mut log, 2, &[mov(0)])?;
         assert!(log.sum().skips);
         Ok(())
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn forgotten_edits() -> Result {
         let mut log = Log::new(8);
-        log.record(6, Kind::Prepend { behind: true }, &[call(3)])?;
+        log.record(6, Kind::PrependSkipped, &[call(3)])?;
         let bytes = log.bytes();
 
         log.reset(20);

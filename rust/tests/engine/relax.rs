@@ -14,7 +14,7 @@ use crate::engine::{
         EXACT,
         ROUNDS, //
     },
-    AT_ONCE, //
+    PAUSE_EVERY, //
 };
 use kernel::{
     bindings,
@@ -39,13 +39,12 @@ fn program(at: &[(usize, Insn)]) -> Result<KVVec<Insn>> {
 fn relaxed(
     insns: &[Insn],
     record: impl FnOnce(&mut Log) -> Result,
-) -> Result<(Relaxed, KVVec<u32>)> {
+) -> Result<(Relaxed, KVec<u32>)> {
     let mut log = Log::new(insns.len() as u32);
     record(&mut log)?;
-    let (mut table, mut told) = (KVVec::new(), KVVec::new());
-    let mut tell = |idx| told.push(idx, GFP_KERNEL).expect("memory for a number");
-    let relaxed = relax(insns, &log, &mut table, &mut || false, &mut tell)?;
-    Ok((relaxed, told))
+    let mut host = TestHost::that_goes_on(u32::MAX);
+    let relaxed = relax(insns, &log, &mut host)?;
+    Ok((relaxed, host.told))
 }
 
 /// Is edit `number` of a relaxed log the one that puts `patch` in place of insn `idx`?
@@ -353,29 +352,24 @@ mod tests {
         let insns = program(&[(0, jeq7(MAX))])?;
         let mut log = Log::new(LEN as u32);
         replace(&mut log, 9, &two())?;
-        let mut table = KVVec::new();
         // A program of half of the insns after which it asks: asked in none of the rounds.
-        let result = relax(&insns, &log, &mut table, &mut || true, &mut |_| {});
+        let result = relax(&insns, &log, &mut TestHost::that_goes_on(0));
         assert!(result.is_ok());
         let mut long = KVVec::new();
         long.resize(200_000, mov(0), GFP_KERNEL)?;
         long[0] = jeq7(MAX);
         let mut log = Log::new(200_000);
         replace(&mut log, 9, &two())?;
-        let result = relax(&long, &log, &mut table, &mut || true, &mut |_| {});
+        let result = relax(&long, &log, &mut TestHost::that_goes_on(0));
         assert_eq!(result.err(), Some(EINTR));
 
         // While many edits are recorded again.
         let mut log = Log::new(LEN as u32);
-        (1..AT_ONCE as u32).try_for_each(|idx| replace(&mut log, idx, &[mov(1)]))?;
+        (1..PAUSE_EVERY as u32).try_for_each(|idx| replace(&mut log, idx, &[mov(1)]))?;
         replace(&mut log, LEN as u32 - 300, &two())?;
-        let mut polls = 0;
-        let mut aborts = || {
-            polls += 1;
-            true
-        };
-        let result = relax(&insns, &log, &mut table, &mut aborts, &mut |_| {});
-        assert_eq!((result.err(), polls), (Some(EINTR), 1));
+        let mut host = TestHost::that_goes_on(0);
+        let result = relax(&insns, &log, &mut host);
+        assert_eq!((result.err(), host.asked), (Some(EINTR), 1));
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::engine::{
         InsnAux,
         LineInfo, //
     },
+    host::Host,
     Program, //
 };
 use crate::verify::decode::Refers;
@@ -144,15 +145,15 @@ impl Accepted {
     /// # Errors
     ///
     /// `ENOMEM`
-    pub(crate) fn take(program: &mut Program<'_>) -> Result<Option<Self>> {
+    pub(crate) fn take(program: &mut Program<'_>, host: &mut impl Host) -> Result<Option<Self>> {
         let Some(verified) = program.verified.as_mut() else {
             return Ok(None);
         };
         let mut this = Self {
             insns: Array::new(),
             notes: abi::zeroed(program.insns.len())?,
-            starts: abi::with_capacity(verified.subprogs.len())?,
-            type_ids: abi::with_capacity(verified.func_info.len())?,
+            starts: Array::new(),
+            type_ids: Array::new(),
             linfo: Array::new(),
             targets: Array::new(),
         };
@@ -165,7 +166,7 @@ impl Accepted {
             abi::push(&mut this.type_ids, info.type_id)?;
         }
         let mut result = Ok(());
-        verified.positions.insn_arrays(&mut |value| {
+        host.insn_arrays(&mut |value| {
             if result.is_ok() {
                 result = abi::push(&mut this.targets, value);
             }

@@ -30,16 +30,17 @@ mod judge;
 mod places;
 mod positions;
 
-use crate::engine::Program;
+use crate::engine::{
+    host::Host,
+    Program,
+    PAUSE_EVERY, //
+};
 use core::ffi::CStr;
 use judge::Judge;
 use kernel::prelude::*;
 use places::Places;
 
 pub(crate) use accepted::Accepted;
-
-/// Insns after which others may run.
-const AT_ONCE: u32 = 1 << 14;
 
 /// What is wrong with a program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,8 +86,6 @@ pub(crate) struct Besides<'a> {
     pub(crate) hidden: u32,
     /// Positions of poke descriptors.
     pub(crate) poke: &'a [u32],
-    /// Lets others run.
-    pub(crate) pause: &'a dyn Fn(),
 }
 
 /// Judges `program`, which was `accepted`.
@@ -94,9 +93,10 @@ pub(crate) struct Besides<'a> {
 /// # Errors
 ///
 /// The first fault; `ENOMEM`.
-pub(crate) fn judge(
+pub(crate) fn judge<H: Host>(
     accepted: &Accepted,
     program: &mut Program<'_>,
+    host: &mut H,
     besides: &Besides<'_>,
 ) -> Judged {
     let insns = &*program.insns;
@@ -106,15 +106,15 @@ pub(crate) fn judge(
     // As many as C counts, in a u32.
     let places = Places::find(accepted, verified.aux, insns.len() as u32)?;
     let mut judge = Judge::new(accepted, insns, &places, besides.prologue)?;
-    let each = |judge_insn: &mut dyn FnMut(u32) -> Judged| {
+    let each = |host: &mut H, judge_insn: &mut dyn FnMut(u32) -> Judged| {
         (0..accepted.len()).try_for_each(|i| {
-            if i % AT_ONCE == 0 {
-                (besides.pause)();
+            if i % PAUSE_EVERY as u32 == 0 {
+                host.pause();
             }
             judge_insn(i)
         })
     };
-    each(&mut |i| judge.references(i, verified.subprogs))?;
-    positions::judge(&mut judge, program.linfo, verified, besides)?;
-    each(&mut |i| judge.barriers(i))
+    each(host, &mut |i| judge.references(i, verified.subprogs))?;
+    positions::judge(&mut judge, program.linfo, verified, host, besides)?;
+    each(host, &mut |i| judge.barriers(i))
 }

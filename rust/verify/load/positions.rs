@@ -17,9 +17,11 @@ use super::{
 };
 use crate::engine::{
     abi::{
+        InsnAux,
         LineInfo,
         Subprog, //
     },
+    host::Host,
     Verified, //
 };
 
@@ -29,12 +31,13 @@ const DELETED: u32 = u32::MAX;
 pub(super) fn judge(
     judge: &mut Judge<'_>,
     linfo: &[LineInfo],
-    verified: &mut Verified<'_>,
+    verified: &Verified<'_>,
+    host: &mut impl Host,
     besides: &Besides<'_>,
 ) -> Judged {
     subprogs(judge, verified, linfo, besides.hidden)?;
     line_info(judge, linfo)?;
-    insn_arrays(judge, verified)?;
+    insn_arrays(judge, verified.aux, host)?;
     poke(judge, besides)
 }
 
@@ -104,10 +107,9 @@ fn line_info(judge: &Judge<'_>, linfo: &[LineInfo]) -> Judged {
 }
 
 /// A value leads to where jumps to its insn lead, and the JIT knows that it does.
-fn insn_arrays(judge: &mut Judge<'_>, verified: &mut Verified<'_>) -> Judged {
+fn insn_arrays(judge: &mut Judge<'_>, aux: &[InsnAux], host: &mut impl Host) -> Judged {
     let (mut k, mut result) = (0, Ok(()));
-    let aux = &*verified.aux;
-    verified.positions.insn_arrays(&mut |now| {
+    host.insn_arrays(&mut |now| {
         let old = judge.accepted.targets.get(k).copied().unwrap_or(NONE);
         k += 1;
         if result.is_ok() {

@@ -7,12 +7,15 @@
 //! apart.
 
 use crate::engine::{
-    abi::{Array, Insn, InsnAux},
-    aux, insns,
+    abi::{Insn, InsnAux},
+    aux,
+    host::Host,
+    insns,
     layout::Layout,
     log::{Kind, Log},
     reach,
 };
+use crate::host::Outside;
 use kernel::{bindings, prelude::Zeroable};
 use std::{hint::black_box, time::Instant};
 
@@ -70,34 +73,30 @@ fn step_record(edits: u32, mut log: Log) -> Log {
     log.reset(edits + 2);
     let patch = [load(); 3];
     for idx in 0..edits {
-        log.record(idx, Kind::Replace { to_body: false }, black_box(&patch))
+        log.record(idx, Kind::Replace, black_box(&patch))
             .expect("an edit");
     }
     log
 }
 
 #[inline(never)]
-fn step_layout<'a>(log: &'a Log, table: &mut Array<u32>) -> Layout<'a> {
-    Layout::within(log, table).expect("a layout")
+fn step_layout(log: &Log) -> Layout<'_> {
+    Layout::new(log).expect("a layout")
 }
 
 #[inline(never)]
-fn step_check(insns: &[Insn], layout: &Layout<'_>) {
-    assert!(reach::check(insns, layout, &mut || false).is_ok());
+fn step_check(insns: &[Insn], layout: &Layout<'_>, host: &mut impl Host) {
+    assert!(reach::check(insns, layout, host).is_ok());
 }
 
 #[inline(never)]
-fn step_insns(insns: &mut [Insn], layout: &Layout<'_>) {
-    insns::rewrite(insns, layout, &mut || {});
+fn step_insns(insns: &mut [Insn], layout: &Layout<'_>, host: &mut impl Host) {
+    insns::rewrite(insns, layout, host);
 }
 
 #[inline(never)]
-fn step_aux(entries: &mut [InsnAux], insns: &[Insn], layout: &Layout<'_>) {
-    let zero_extends = |insn: &Insn| {
-        // As an insn of this program: a load of 32 bits.
-        u32::from(insn.code & 0x18) != bindings::BPF_DW
-    };
-    aux::rewrite(entries, insns, layout, &zero_extends, &mut || {});
+fn step_aux(entries: &mut [InsnAux], insns: &[Insn], layout: &Layout<'_>, host: &mut impl Host) {
+    aux::rewrite(entries, insns, layout, host);
 }
 
 #[inline(never)]
@@ -105,34 +104,22 @@ fn step_memcpy(to: &mut [u8], from: &[u8]) {
     to.copy_from_slice(from);
 }
 
-/// The buffers of a session, which those of the next one may be.
-struct Buffers {
-    log: Log,
-    table: Array<u32>,
-}
-
-impl Buffers {
-    fn new() -> Self {
-        Self {
-            log: Log::new(0),
-            table: Array::new(),
-        }
-    }
-}
-
-fn round(edits: u32, buffers: &mut Buffers) -> Steps {
+/// `kept` is the log of the last round, whose memory the next one may use.
+fn round(edits: u32, kept: &mut Log) -> Steps {
     let len = edits as usize + 2;
     let after = len + 2 * edits as usize;
     let mut insns = vec![load(); after];
     insns[edits as usize..len].fill(Insn::default());
     let mut entries: Vec<InsnAux> = (0..after).map(|_| InsnAux::zeroed()).collect();
+    // As an insn of this program: a load of 32 bits.
+    let mut host = Outside::new(|insn| u32::from(insn.code & 0x18) != bindings::BPF_DW);
 
-    let old_log = core::mem::replace(&mut buffers.log, Log::new(0));
+    let old_log = core::mem::replace(kept, Log::new(0));
     let (log, record) = timed(|| step_record(edits, old_log));
-    let (layout, layout_ns) = timed(|| step_layout(&log, &mut buffers.table));
-    let ((), check) = timed(|| step_check(&insns, &layout));
-    let ((), insns_ns) = timed(|| step_insns(&mut insns, &layout));
-    let ((), aux_ns) = timed(|| step_aux(&mut entries, &insns, &layout));
+    let (layout, layout_ns) = timed(|| step_layout(&log));
+    let ((), check) = timed(|| step_check(&insns, &layout, &mut host));
+    let ((), insns_ns) = timed(|| step_insns(&mut insns, &layout, &mut host));
+    let ((), aux_ns) = timed(|| step_aux(&mut entries, &insns, &layout, &mut host));
     black_box((&insns, &entries));
 
     let bytes = after * (size_of::<Insn>() + size_of::<InsnAux>());
@@ -148,17 +135,17 @@ fn round(edits: u32, buffers: &mut Buffers) -> Steps {
         memcpy,
         insns_after: layout.new_len(),
     };
-    let table = layout.into_table();
+    drop(layout);
     // As a session does.
-    if log.bytes() + table.capacity() * size_of::<u32>() <= KEPT {
-        *buffers = Buffers { log, table };
+    if log.bytes() <= KEPT {
+        *kept = log;
     }
     steps
 }
 
 /// Measures the steps for `edits` edits.
 pub fn measure(edits: u32, rounds: u32) -> Steps {
-    let mut buffers = Buffers::new();
-    let first = round(edits, &mut buffers);
-    (1..rounds).fold(first, |best, _| best.best(round(edits, &mut buffers)))
+    let mut kept = Log::new(0);
+    let first = round(edits, &mut kept);
+    (1..rounds).fold(first, |best, _| best.best(round(edits, &mut kept)))
 }

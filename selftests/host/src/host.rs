@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A program and all that goes with it, as slices for the engine: what `view.rs` is in the kernel.
+//! A program and all that goes with it, as slices for the engine: what `view` is in the kernel.
 
 use crate::{
     engine::{
         abi::{FuncInfo, FuncInfoAux, Insn, InsnAux, LineInfo, Subprog},
+        host,
         layout::Layout,
         log::{self, Log},
-        positions::Positions,
         reach::{self, Failure},
         relax::{relax, ROUNDS},
         Outcome, Program, Verified,
     },
     model::{Edit, Kind, Meta, Sub},
 };
-use kernel::prelude::{KVVec, Result, Zeroable};
+use kernel::prelude::{Result, Zeroable};
 
 /// What is there must not matter.
 fn junk_aux() -> InsnAux {
@@ -31,7 +31,7 @@ pub(crate) struct Host {
     linfo: Vec<LineInfo>,
     /// What a program that was not verified does not have.
     verified: Option<Parts>,
-    zero_extends: fn(&Insn) -> bool,
+    outside: Outside,
 }
 
 struct Parts {
@@ -39,16 +39,38 @@ struct Parts {
     subprogs: Vec<Subprog>,
     func_info: Vec<FuncInfo>,
     func_info_aux: Vec<FuncInfoAux>,
-    outside: Outside,
 }
 
-/// Positions that are kept outside of the program.
+/// What the engine asks for: positions that are kept outside of the program, and so on.
 pub(crate) struct Outside {
     pub(crate) poke: Vec<u32>,
     pub(crate) arrays: Vec<Vec<u32>>,
+    pub(crate) zero_extends: fn(&Insn) -> bool,
+    /// How many jumps were relaxed.
+    pub(crate) told: u32,
 }
 
-impl Positions for Outside {
+impl Outside {
+    /// Without positions.
+    pub(crate) fn new(zero_extends: fn(&Insn) -> bool) -> Self {
+        Self {
+            poke: Vec::new(),
+            arrays: Vec::new(),
+            zero_extends,
+            told: 0,
+        }
+    }
+}
+
+impl host::Host for Outside {
+    fn relaxes(&mut self, _idx: u32) {
+        self.told += 1;
+    }
+
+    fn zero_extends(&self, insn: &Insn) -> bool {
+        (self.zero_extends)(insn)
+    }
+
     fn poke(&mut self, f: &mut dyn FnMut(u32) -> u32) {
         self.poke.iter_mut().for_each(|p| *p = f(*p));
     }
@@ -61,9 +83,12 @@ impl Positions for Outside {
 /// Records an edit.
 pub(crate) fn record(log: &mut Log, edit: &Edit) -> Result {
     let kind = match edit.kind {
-        Kind::Prepend { behind } => log::Kind::Prepend { behind },
-        Kind::Replace { to_body } => log::Kind::Replace { to_body },
-        Kind::Remove { cnt } => log::Kind::Remove { cnt },
+        Kind::Prepend { behind: false } => log::Kind::Prepend,
+        Kind::Prepend { behind: true } => log::Kind::PrependSkipped,
+        Kind::Replace { to_body: false } => log::Kind::Replace,
+        Kind::Replace { to_body: true } => log::Kind::ReplaceToBody,
+        Kind::Remove { cnt } if edit.patch.is_empty() => return log.remove(edit.idx, cnt),
+        Kind::Remove { .. } => log::Kind::Remove,
     };
     log.record(edit.idx, kind, &edit.patch)
 }
@@ -84,7 +109,11 @@ impl Host {
             insns: program.iter().map(|p| p.0).collect(),
             linfo: meta.linfo.iter().map(linfo).collect(),
             verified: verified.then(|| Parts::new(program, meta)),
-            zero_extends,
+            outside: Outside {
+                poke: meta.poke.clone(),
+                arrays: meta.arrays.clone(),
+                ..Outside::new(zero_extends)
+            },
         }
     }
 
@@ -92,23 +121,18 @@ impl Host {
     /// refused, nothing has changed.
     pub(crate) fn session(&mut self, log: &Log) -> Result<(), Failure> {
         let layout = Layout::new(log)?;
-        reach::check(&self.insns, &layout, &mut || false)?;
+        reach::check(&self.insns, &layout, &mut self.outside)?;
         Ok(self.change(&layout)?)
     }
 
     /// Applies the edits of `log`, and relaxes jumps that do not fit. Returns how many these are.
     pub(crate) fn relaxed_session(&mut self, log: &Log) -> Result<u32> {
-        let mut table = KVVec::new();
-        let mut told = 0;
-        let mut tell = |_| told += 1;
-        let relaxed = relax(&self.insns, log, &mut table, &mut || false, &mut tell)?;
-        assert_eq!(relaxed.jumps, told);
+        self.outside.told = 0;
+        let relaxed = relax(&self.insns, log, &mut self.outside)?;
+        assert_eq!(relaxed.jumps, self.outside.told);
         assert!(relaxed.rounds < ROUNDS);
-        self.change(&Layout::within(
-            relaxed.log.as_ref().unwrap_or(log),
-            &mut table,
-        )?)?;
-        Ok(told)
+        self.change(&Layout::new(relaxed.log.as_ref().unwrap_or(log))?)?;
+        Ok(relaxed.jumps)
     }
 
     fn change(&mut self, layout: &Layout<'_>) -> Result {
@@ -141,7 +165,7 @@ impl Host {
             linfo: &mut self.linfo,
             verified: self.verified.as_mut().map(Parts::slices),
         };
-        let outcome = program.rewrite(layout, &self.zero_extends, &mut || {});
+        let outcome = program.rewrite(layout, &mut self.outside);
         if let Some(parts) = &mut self.verified {
             parts.entries.truncate(layout.new_len() as usize);
         }
@@ -171,8 +195,8 @@ impl Host {
             meta.subs = parts.subprogs.iter().map(sub).collect();
             meta.func_info = parts.func_info.iter().map(|f| f.type_id).collect();
             meta.func_info_aux = parts.func_info_aux.iter().map(|f| f.linkage).collect();
-            meta.poke.clone_from(&parts.outside.poke);
-            meta.arrays.clone_from(&parts.outside.arrays);
+            meta.poke.clone_from(&self.outside.poke);
+            meta.arrays.clone_from(&self.outside.arrays);
         }
         meta
     }
@@ -214,10 +238,6 @@ impl Parts {
             subprogs,
             func_info: meta.func_info.iter().map(info).collect(),
             func_info_aux: meta.func_info_aux.iter().map(info_aux).collect(),
-            outside: Outside {
-                poke: meta.poke.clone(),
-                arrays: meta.arrays.clone(),
-            },
         }
     }
 
@@ -227,7 +247,6 @@ impl Parts {
             subprogs: &mut self.subprogs,
             func_info: &mut self.func_info,
             func_info_aux: &mut self.func_info_aux,
-            positions: &mut self.outside,
         }
     }
 

@@ -43,18 +43,19 @@ fn log_of(len: u32, wishes: &[Wish]) -> Log {
     let mut idx = 0;
     for wish in wishes {
         idx = (idx + wish.gap).min(len - 1);
-        let (kind, cnt) = match wish.kind {
-            0 => (Kind::Prepend { behind: false }, wish.cnt),
-            1 => (Kind::Prepend { behind: true }, wish.cnt),
-            2 => (Kind::Replace { to_body: false }, wish.cnt),
-            3 => (Kind::Replace { to_body: true }, wish.cnt),
-            _ => {
-                let cnt = wish.cnt.min(len - idx);
-                (Kind::Remove { cnt }, 0)
-            }
+        let kind = match wish.kind {
+            0 => Kind::Prepend,
+            1 => Kind::PrependSkipped,
+            2 => Kind::Replace,
+            3 => Kind::ReplaceToBody,
+            _ => Kind::Remove,
         };
         let before = log.edits().len();
-        let taken = log.record(idx, kind, &patch[..cnt as usize]).is_ok();
+        let result = match kind {
+            Kind::Remove => log.remove(idx, wish.cnt.min(len - idx)),
+            _ => log.record(idx, kind, &patch[..wish.cnt as usize]),
+        };
+        let taken = result.is_ok();
         assert_eq!(log.edits().len(), before + usize::from(taken));
     }
     log
@@ -62,10 +63,10 @@ fn log_of(len: u32, wishes: &[Wish]) -> Log {
 
 /// Is old insn `idx` in the new program?
 fn stays(edits: &[Edit], idx: u32) -> bool {
-    let goes = |edit: &Edit| match edit.kind() {
-        Kind::Prepend { .. } => false,
-        Kind::Replace { .. } => edit.idx == idx,
-        Kind::Remove { cnt } => (edit.idx..edit.idx + cnt).contains(&idx),
+    let goes = |edit: &Edit| match edit.kind {
+        Kind::Prepend | Kind::PrependSkipped => false,
+        Kind::Replace | Kind::ReplaceToBody => edit.idx == idx,
+        Kind::Remove => (edit.idx..edit.end()).contains(&idx),
     };
     !edits.iter().any(goes)
 }
@@ -78,10 +79,10 @@ fn starts(len: u32, log: &Log) -> Vec<u32> {
     let mut added = vec![0; len as usize];
     for edit in log.edits() {
         added[edit.idx as usize] += log.patch(edit).len() as u32;
-        let gone = match edit.kind() {
-            Kind::Prepend { .. } => 0,
-            Kind::Replace { .. } => 1,
-            Kind::Remove { cnt } => cnt,
+        let gone = match edit.kind {
+            Kind::Prepend | Kind::PrependSkipped => 0,
+            Kind::Replace | Kind::ReplaceToBody => 1,
+            Kind::Remove => edit.end() - edit.idx,
         };
         goes[edit.idx as usize..][..gone as usize].fill(true);
     }
@@ -94,11 +95,10 @@ fn starts(len: u32, log: &Log) -> Vec<u32> {
 /// Where a call of `target` leads. A target within a removed run keeps its distance from the run's first insn, and
 /// one past the end its distance from the end.
 fn called(edits: &[Edit], starts: &[u32], mut target: i64) -> i64 {
-    while let Some(cnt) = edits.iter().find_map(|edit| match edit.kind() {
-        Kind::Remove { cnt } => (i64::from(edit.idx)..i64::from(edit.idx + cnt))
-            .contains(&target)
-            .then_some(i64::from(cnt)),
-        _ => None,
+    while let Some(cnt) = edits.iter().find_map(|edit| {
+        let gone = i64::from(edit.idx)..i64::from(edit.end());
+        let is_in = edit.kind == Kind::Remove && gone.contains(&target);
+        is_in.then_some(gone.end - gone.start)
     }) {
         target += cnt;
     }
@@ -115,9 +115,10 @@ fn called(edits: &[Edit], starts: &[u32], mut target: i64) -> i64 {
 fn in_front(log: &Log, target: i64, all: bool) -> i64 {
     let edits = log.edits().iter().filter(|e| i64::from(e.idx) == target);
     let prepends: Vec<_> = edits
-        .filter_map(|edit| match edit.kind() {
-            Kind::Prepend { behind } => Some((behind, log.patch(edit).len() as i64)),
-            _ => None,
+        .filter(|edit| matches!(edit.kind, Kind::Prepend | Kind::PrependSkipped))
+        .map(|edit| {
+            let skipped = edit.kind == Kind::PrependSkipped;
+            (skipped, log.patch(edit).len() as i64)
         })
         .collect();
     let last = prepends.iter().rposition(|&(behind, _)| all || behind);

@@ -15,6 +15,8 @@ use std::{
 
 const THREADS: u32 = 4;
 const SESSIONS: u32 = 5_000;
+/// Most memory that a session may leave to the next, in bytes.
+const KEPT: usize = 64 << 10;
 
 /// Sessions that exist. Says nothing of the order in which threads come, which is the spare session's.
 static ALIVE: AtomicU32 = AtomicU32::new(0);
@@ -40,10 +42,6 @@ mod session {
                 last: 0,
             }
         }
-
-        pub(crate) fn bytes(&self) -> usize {
-            self.log.bytes()
-        }
     }
 
     impl Drop for Session {
@@ -56,13 +54,15 @@ mod session {
 #[path = "../../../rust/spare.rs"]
 mod spare;
 
+static SPARE: spare::Spare<Session> = spare::Spare::new();
+
 /// Loads programs, one in 16 with more edits than a spare session keeps. Lets another thread go on
 /// now and then when it has put one back. Returns how many began in one that another thread had used.
 fn loads(user: u32) -> u32 {
     let mut handed = 0;
     for n in 0..SESSIONS {
         let edits = if n % 16 == user { 5_000 } else { n % 32 + 1 };
-        let mut session = match spare::take() {
+        let mut session = match SPARE.take() {
             Some(spare) => spare,
             None => KBox::new(Session::new(edits), GFP_KERNEL_ACCOUNT).expect("memory"),
         };
@@ -77,7 +77,9 @@ fn loads(user: u32) -> u32 {
         assert_eq!(session.log.edits().len(), edits as usize);
         assert_eq!(session.user, user, "a session that another one uses");
         session.user = 0;
-        spare::put(session);
+        if session.log.bytes() <= KEPT {
+            SPARE.put(session);
+        }
         if n % 8 == 0 {
             thread::yield_now();
         }
@@ -95,7 +97,7 @@ fn a_spare_session_has_one_user() {
         .map(|thread| thread.join().expect("a thread that has ended"))
         .sum();
     assert!(handed > SESSIONS / 100, "{handed} sessions handed over");
-    let last = spare::take();
+    let last = SPARE.take();
     assert_eq!(
         ALIVE.load(Relaxed),
         u32::from(last.is_some()),

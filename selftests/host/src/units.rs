@@ -190,7 +190,7 @@ fn no_memory_for_an_edit() {
         let mut log = Log::new(2);
         fail_nth(n);
         let patch = [mov(0); 2];
-        let mut again = || log.record(0, Kind::Replace { to_body: false }, &patch);
+        let mut again = || log.record(0, Kind::Replace, &patch);
         assert_eq!(again(), Err(ENOMEM));
         assert_eq!(again(), Ok(()));
         assert_eq!(again(), Err(EINVAL));
@@ -227,11 +227,38 @@ fn what_is_no_position_stays() {
     replace(&mut log, 0, 3);
     let layout = Layout::new(&log).expect("memory");
     let mut outside = Outside {
-        poke: Vec::new(),
         arrays: vec![vec![1, 2], vec![3, INSN_DELETED]],
+        ..Outside::new(|_| false)
     };
     positions::rewrite(&mut outside, &layout);
     assert_eq!(outside.arrays, [[3, 4], [3, INSN_DELETED]]);
+}
+
+/// A position that upstream may add: `cleanup_pad`, in the aux data of a call, is the index of a landing
+/// pad plus one, or 0. It moves as an insn array's value does: one line for each entry that has one.
+#[test]
+fn index_in_aux_data_is_a_position() {
+    let pads = |log: &Log| {
+        let layout = Layout::new(log).expect("memory");
+        // Insn 1 and 3 of 6 may unwind to insn 4, insn 0 to none.
+        let mut host = Outside {
+            arrays: vec![vec![4, 4]],
+            ..Outside::new(|_| false)
+        };
+        positions::rewrite(&mut host, &layout);
+        host.arrays.remove(0)
+    };
+    let mut log = Log::new(6);
+    prepend(&mut log, 1, 2);
+    prepend(&mut log, 4, 3);
+    replace(&mut log, 5, 2);
+    // To the first insn of the group, as a jump to it.
+    assert_eq!(pads(&log), [6, 6]);
+    let mut log = Log::new(6);
+    remove(&mut log, 2, 1);
+    assert_eq!(pads(&log), [3, 3]);
+    remove(&mut log, 4, 1);
+    assert_eq!(pads(&log), [INSN_DELETED, INSN_DELETED]);
 }
 
 #[test]
@@ -258,9 +285,9 @@ fn landings_take_one_step_each() {
 }
 
 #[test]
-fn spare_at_each_end_of_a_field() {
+fn slack_at_each_end_of_a_field() {
     let goto = Reference::of(&ja(0)).expect("a jump");
     let reach = i64::from(REACH);
-    let spares = [-reach - 2, -reach - 1, -1, 0, reach, reach + 1].map(|d| goto.spare(d));
-    assert_eq!(spares, [-1, 0, reach, reach, 0, -1]);
+    let slacks = [-reach - 2, -reach - 1, -1, 0, reach, reach + 1].map(|d| goto.slack(d));
+    assert_eq!(slacks, [-1, 0, reach, reach, 0, -1]);
 }

@@ -9,6 +9,7 @@ use super::super::engine::harness::{
 use crate::{
     engine::{
         abi::Insn,
+        host::Host,
         log::Log,
         Program, //
     },
@@ -21,7 +22,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// As in `bench.h`: how many there are of each.
+/// As in `fixture.h`: how many there are of each.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Size {
@@ -34,7 +35,7 @@ pub(crate) struct Size {
     pub(crate) array_values: u32,
 }
 
-// As in `bench.h`. `bpf_verifier_env` is C's own type, only that bindgen has it.
+// As in `fixture.h`. `bpf_verifier_env` is C's own type, only that bindgen has it.
 #[expect(improper_ctypes)]
 extern "C" {
     fn bpf_patcher_test_new(size: *const Size) -> *mut bindings::bpf_verifier_env;
@@ -97,13 +98,13 @@ pub(crate) struct Extras<'a> {
 /// # Invariants
 ///
 /// `env` is what `bpf_patcher_test_new` returned, and `view` is of it.
-pub(crate) struct Bench {
+pub(crate) struct Fixture {
     env: *mut bindings::bpf_verifier_env,
     view: View,
     relaxes: bool,
 }
 
-impl Bench {
+impl Fixture {
     pub(crate) fn new(size: &Size) -> Result<Self> {
         // SAFETY: `size` is what the function wants.
         let env = unsafe { bpf_patcher_test_new(size) };
@@ -128,7 +129,7 @@ impl Bench {
     pub(crate) fn of(insns: &[Insn], extras: &Extras<'_>) -> Result<Self> {
         let len = insns.len() as u32;
         let subprogs = extras.subprogs.len() as u32 + 1;
-        let mut bench = Self::new(&Size {
+        let mut fixture = Self::new(&Size {
             insns: len,
             subprogs,
             linfo: extras.lines.len() as u32,
@@ -137,7 +138,7 @@ impl Bench {
             arrays: u32::from(!extras.array.is_empty()),
             array_values: extras.array.len() as u32,
         })?;
-        bench.fill(|program| {
+        fixture.fill(|program| {
             program.insns.copy_from_slice(insns);
             for (linfo, &off) in program.linfo.iter_mut().zip(extras.lines) {
                 linfo.insn_off = off;
@@ -163,9 +164,9 @@ impl Bench {
                 info.type_id = i;
             }
         });
-        bench.fill_poke(extras.poke);
-        bench.fill_arrays(extras.array);
-        Ok(bench)
+        fixture.fill_poke(extras.poke);
+        fixture.fill_arrays(extras.array);
+        Ok(fixture)
     }
 
     /// A program of `len` insns with those of `at` at their places, the last an exit.
@@ -183,7 +184,7 @@ impl Bench {
     ///
     /// # Errors
     ///
-    /// As for [`Bench::session`].
+    /// As for [`Fixture::session`].
     pub(crate) fn edit(&mut self, edit: impl FnOnce(&mut Log) -> Result) -> Result {
         let mut log = Log::new(self.view.len());
         edit(&mut log)?;
@@ -195,7 +196,7 @@ impl Bench {
         let len = self.view.len();
         self.view.reserve(len + 1)?;
         self.view.reserve_aux(len + 1)?;
-        self.view.program(len + 1).insns[len as usize] = insn;
+        self.view.program(len + 1).0.insns[len as usize] = insn;
         Ok(())
     }
 
@@ -233,7 +234,7 @@ impl Bench {
     /// Are the values of the insn arrays those of `expected`?
     pub(crate) fn array_is(&mut self, expected: &[u32]) -> bool {
         let (mut same, mut i) = (true, 0);
-        self.view.positions().insn_arrays(&mut |value| {
+        self.view.host().insn_arrays(&mut |value| {
             same &= expected.get(i) == Some(&value);
             i += 1;
             value
@@ -249,20 +250,22 @@ impl Bench {
     /// The poke descriptors, to be filled likewise.
     pub(crate) fn fill_poke(&mut self, idxs: &[u32]) {
         let mut idxs = idxs.iter();
-        let positions = self.view.positions();
-        positions.poke(&mut |old| idxs.next().copied().unwrap_or(old));
+        self.view
+            .host()
+            .poke(&mut |old| idxs.next().copied().unwrap_or(old));
     }
 
     /// The values of insn arrays, one array behind the other, to be filled likewise.
     pub(crate) fn fill_arrays(&mut self, offs: &[u32]) {
         let mut offs = offs.iter();
-        let positions = self.view.positions();
-        positions.insn_arrays(&mut |old| offs.next().copied().unwrap_or(old));
+        self.view
+            .host()
+            .insn_arrays(&mut |old| offs.next().copied().unwrap_or(old));
     }
 
     /// The program as it stands, with what goes with it.
     pub(crate) fn program(&mut self) -> Program<'_> {
-        self.view.program(0)
+        self.view.program(0).0
     }
 
     /// Where the program is.
@@ -320,7 +323,10 @@ impl Bench {
     fn linearize(&mut self, log: &Log, verify: bool) -> Result {
         let mut session = self.open(verify)?;
         for edit in log.edits() {
-            session.record(edit.idx, edit.kind(), log.patch(edit))?;
+            session.record(|session_log| match edit.removes() {
+                true => session_log.remove(edit.idx, edit.end() - edit.idx),
+                false => session_log.record(edit.idx, edit.kind, log.patch(edit)),
+            })?;
         }
 
         let result = session.linearize();
@@ -331,7 +337,7 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
+impl Drop for Fixture {
     fn drop(&mut self) {
         // SAFETY: By the type invariants; a program that has moved is known to `env`.
         unsafe { bpf_patcher_test_free(self.env) };

@@ -12,7 +12,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include "bench.h"
+#include "fixture.h"
 
 static unsigned long test_sessions = 100000;
 module_param(test_sessions, ulong, 0444);

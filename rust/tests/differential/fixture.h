@@ -6,7 +6,7 @@
 
 struct bpf_verifier_env;
 
-/* as in bench.rs */
+/* as in fixture.rs */
 struct bpf_patcher_test_size {
 	u32 insns;
 	u32 subprogs;
