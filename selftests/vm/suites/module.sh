@@ -24,6 +24,9 @@ said() {
 refused() { ! "$@" 2>/tmp/refused || fail "'$*' was not refused"; }
 
 [[ ! -d /sys/module/bpf_patcher ]] || rmmod bpf_patcher || fail "it cannot be unloaded"
+# The kernel's own test of sessions has a patcher of its own, for which there is room now.
+./test_progs -w 1200 -a rewrite_session
+grep -q '^#[0-9]* *rewrite_session:OK' "$out/log" || fail "rewrite_session of test_progs did not pass"
 dmesg --clear
 refused insmod "$other"
 said "patcher is built for version $other_version of the contract, this kernel has version $version"
