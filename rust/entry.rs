@@ -11,6 +11,7 @@ use super::{
         self,
         Mode, //
     },
+    pass::Pass,
     session::{
         self,
         Session, //
@@ -64,7 +65,7 @@ pub(crate) unsafe extern "C" fn bpf_patcher_begin(
     }
     // SAFETY: As the caller promises.
     let view = unsafe { View::new(prog, env) };
-    let session = Session::begin(view, pass, mode == Mode::Verify);
+    let session = Session::begin(view, Pass::from_c(pass), mode == Mode::Verify);
     STATS.count_failure(&session);
     match session {
         Ok(session) => into_raw(session),

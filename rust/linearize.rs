@@ -16,22 +16,13 @@ use super::{
         relax::relax,
         PAUSE_EVERY, //
     },
-    stats::{
-        elapsed_ns,
-        STATS, //
-    },
+    stats::STATS,
     view::{
         check_size,
         View, //
     }, //
 };
-use kernel::{
-    prelude::*,
-    time::{
-        Instant,
-        Monotonic, //
-    }, //
-};
+use kernel::prelude::*;
 
 /// Applies the edits of `log` to `view`.
 ///
@@ -41,14 +32,11 @@ use kernel::{
 /// if the loading process is being killed; `E2BIG` if the program becomes too long. Nothing has
 /// changed then.
 pub(crate) fn linearize(view: &mut View, log: &Log) -> Result<(), Failure> {
-    let start = Instant::<Monotonic>::now();
-    let result = match Plan::of(view, log) {
+    match Plan::of(view, log) {
         Ok(plan) => plan.apply(view, 0),
         Err(failure) => relaxed(view, log, failure)
             .and_then(|longer| Plan::of_relaxed(longer.as_ref().unwrap_or(log))?.apply(view, 0)),
-    };
-    STATS.linearize_ns.add(elapsed_ns(start));
-    result
+    }
 }
 
 /// Returns what to apply in place of `log`, of which [`Plan::of`] has failed: `log` with jumps relaxed,
@@ -150,9 +138,6 @@ impl<'a> Plan<'a> {
         host.pause();
         view.commit(new_len, &outcome);
 
-        STATS.edits.add(log.edits().len() as u64);
-        STATS.insns_in.add(old_len.into());
-        STATS.insns_out.add(new_len.into());
         STATS.bytes_moved.add(outcome.bytes_moved);
         STATS.alloc_peak.raise(allocated as u64);
         Ok(())

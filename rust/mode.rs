@@ -6,12 +6,23 @@ use kernel::ffi::c_int;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// The kernel applies edits at once.
+    /// The kernel applies edits one by one.
     Stock,
     /// Sessions.
     Patcher,
     /// Sessions, each checked against what the kernel does by itself.
     Verify,
+}
+
+impl Mode {
+    /// Returns the name, as the parameter has it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Mode::Stock => "stock",
+            Mode::Patcher => "patcher",
+            Mode::Verify => "verify",
+        }
+    }
 }
 
 extern "C" {

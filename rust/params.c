@@ -77,3 +77,21 @@ bool bpf_patcher_verify_warn(void)
 
 module_param(verify_warn, bool, 0644);
 MODULE_PARM_DESC(verify_warn, "mode=verify: a difference is a warning, for test suites and fuzzers that look for one");
+
+static int stats_set(const char *val, const struct kernel_param *kp)
+{
+	return -EPERM;
+}
+
+static int stats_get(char *buffer, const struct kernel_param *kp)
+{
+	return bpf_patcher_show_stats(buffer, PAGE_SIZE);
+}
+
+static const struct kernel_param_ops stats_ops = {
+	.set = stats_set,
+	.get = stats_get,
+};
+
+module_param_cb(stats, &stats_ops, NULL, 0444);
+MODULE_PARM_DESC(stats, "read-only: counters since the module was loaded, of all sessions and by pass");

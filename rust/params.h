@@ -14,5 +14,7 @@ enum bpf_patcher_mode {
 int bpf_patcher_mode(void);
 bool bpf_patcher_far_jumps(void);
 bool bpf_patcher_verify_warn(void);
+/* as in stats.rs */
+int bpf_patcher_show_stats(char *buf, size_t len);
 
 #endif /* _BPF_PATCHER_PARAMS_H */

@@ -13,7 +13,8 @@
 //! - `view`: the program as C has it, and as slices for the engine,
 //! - `engine`: the work itself, on slices,
 //! - `verify`: the same once more, by the kernel's own functions, and a comparison,
-//! - `mode`, `stats`: the module's parameter and counters,
+//! - `mode`, `stats`, `trace`: the module's parameter, counters and tracepoint,
+//! - `pass`: the pass that a session is for,
 //! - `resched`: lets others run.
 //!
 //! `entry` and `view` are the boundary to C. They hold all `unsafe` code except that of
@@ -26,10 +27,12 @@ mod engine;
 mod entry;
 mod linearize;
 mod mode;
+mod pass;
 mod resched;
 mod session;
 mod spare;
 mod stats;
+mod trace;
 #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
 mod verify;
 mod view;
@@ -47,9 +50,7 @@ module! {
 }
 
 struct Patcher {
-    // Dropped in this order: no session begins once the registration is gone.
     _registration: entry::Registration,
-    _stats: Pin<KBox<stats::Debugfs>>,
 }
 
 fn offers(is_there: bool) -> &'static str {
@@ -61,17 +62,16 @@ fn offers(is_there: bool) -> &'static str {
 
 impl kernel::Module for Patcher {
     fn init(module: &'static ThisModule) -> Result<Self> {
-        let stats = stats::Debugfs::new()?;
         let registration = entry::Registration::new(module)?;
         pr_info!(
-            "contract {}; the kernel {} jumps of 32 bits and {} mode verify\n",
+            "mode {}, contract {}; the kernel {} jumps of 32 bits and {} mode verify\n",
+            mode::current().name(),
             entry::CONTRACT,
             offers(cfg!(CONFIG_BPF_PATCHER_FAR_JUMPS)),
             offers(cfg!(CONFIG_BPF_PATCHER_DEBUG)),
         );
         Ok(Self {
             _registration: registration,
-            _stats: stats,
         })
     }
 }

@@ -8,12 +8,14 @@ use super::{
         reach::Failure, //
     },
     linearize::linearize,
+    pass::Pass,
     resched::resched,
     spare::Spare,
     stats::{
         elapsed_ns,
-        STATS, //
+        of_pass, //
     },
+    trace,
     view::View, //
 };
 use kernel::{
@@ -52,8 +54,7 @@ pub(crate) fn drop_spare() {
 pub(crate) struct Session {
     view: View,
     log: Log,
-    /// `BPF_PATCHER_PASS_*`
-    pass: u32,
+    pass: Pass,
     /// Is linearize to be checked?
     verify: bool,
     /// Calls that recorded an edit, or refused it.
@@ -72,11 +73,7 @@ impl Session {
     /// # Errors
     ///
     /// `ENOMEM`
-    pub(crate) fn begin(
-        view: View,
-        pass: bindings::bpf_patcher_pass,
-        verify: bool,
-    ) -> Result<KBox<Self>> {
+    pub(crate) fn begin(view: View, pass: Pass, verify: bool) -> Result<KBox<Self>> {
         let len = view.len();
         let Some(mut spare) = SPARE.take() else {
             let mut session = Self {
@@ -102,9 +99,10 @@ impl Session {
     /// Ends a session; what was not linearized is forgotten.
     pub(crate) fn end(mut session: KBox<Self>) {
         session.wipe_secrets();
-        STATS.sessions.add(1);
-        STATS.record_calls.add(session.calls);
-        STATS.record_ns.add(session.record_ns);
+        let stats = of_pass(session.pass);
+        stats.sessions.add(1);
+        stats.record_calls.add(session.calls);
+        stats.record_ns.add(session.record_ns);
         if session.log.bytes() <= KEPT {
             SPARE.put(session);
         }
@@ -151,14 +149,38 @@ impl Session {
     /// changed then.
     pub(crate) fn linearize(&mut self) -> Result {
         let (view, log) = (&mut self.view, &self.log);
+        let (edits, old_len) = (log.edits().len() as u32, view.len());
+        let start = Instant::<Monotonic>::now();
         let result = match self.verify {
             #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
             true => super::verify::checked(self.pass, view, log),
             _ => linearize(view, log),
         };
+        let result = result.map_err(Failure::error);
+        let (new_len, linearize_ns) = (view.len(), elapsed_ns(start));
+        let stats = of_pass(self.pass);
+        // What mode verify takes is no measure of anything.
+        if !self.verify {
+            stats.linearize_ns.add(linearize_ns);
+        }
+        if result.is_ok() {
+            stats.edits.add(edits.into());
+            stats.insns_in.add(old_len.into());
+            stats.insns_out.add(new_len.into());
+        }
+        trace::session(&trace::Session {
+            prog: view.name_ptr(),
+            pass: self.pass.index() as u32,
+            edits,
+            old_len,
+            new_len,
+            record_ns: self.record_ns,
+            linearize_ns,
+            result: result.err().map_or(0, Error::to_errno),
+        });
         self.wipe_secrets();
-        self.log.reset(self.view.len());
-        result.map_err(Failure::error)
+        self.log.reset(new_len);
+        result
     }
 
     /// Judges the program if it was blinded just now, and its load is watched.
@@ -168,7 +190,7 @@ impl Session {
     /// The load does not end meanwhile.
     #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
     pub(crate) unsafe fn judge_blinded(&mut self) {
-        if self.pass != bindings::bpf_patcher_pass_BPF_PATCHER_PASS_BLINDING {
+        if self.pass != Pass::BLINDING {
             return;
         }
         // SAFETY: As the caller promises.
@@ -180,7 +202,7 @@ impl Session {
     /// Constants of a blinded program are not to be found in memory, where the log stays for the next
     /// session.
     fn wipe_secrets(&mut self) {
-        if self.pass == bindings::bpf_patcher_pass_BPF_PATCHER_PASS_BLINDING {
+        if self.pass == Pass::BLINDING {
             self.log.wipe();
         }
     }

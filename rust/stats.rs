@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counters since the module was loaded: `bpf_patcher/stats` in debugfs, a `name value` a line.
+//! Counters since the module was loaded: the read-only parameter `stats`, a `name value` a line. Those
+//! of a pass have its name before theirs, and a dot.
 
+use super::pass::Pass;
+use core::fmt::Write;
 use kernel::{
-    debugfs,
+    ffi::c_int,
     fmt,
     prelude::*,
+    str::Formatter,
     sync::atomic::{
         Atomic,
         Relaxed, //
@@ -17,24 +21,29 @@ use kernel::{
 };
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        pub(crate) struct Stats {
+    ($(#[$type_doc:meta])* $type:ident: $($(#[$doc:meta])* $name:ident,)*) => {
+        $(#[$type_doc])*
+        pub(crate) struct $type {
             $($(#[$doc])* pub(crate) $name: Counter,)*
         }
 
-        /// The module's counters.
-        pub(crate) static STATS: Stats = Stats {
-            $($name: Counter(Atomic::new(0)),)*
-        };
+        impl $type {
+            const fn new() -> Self {
+                Self { $($name: Counter(Atomic::new(0)),)* }
+            }
 
-        fn show(_: &(), f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            $(writeln!(f, concat!(stringify!($name), " {}"), STATS.$name.get())?;)*
-            Ok(())
+            /// Calls `f` with the name and a reader of each.
+            fn each(f: &mut dyn FnMut(&str, fn(&Self) -> u64) -> fmt::Result) -> fmt::Result {
+                $(f(stringify!($name), |stats| stats.$name.get())?;)*
+                Ok(())
+            }
         }
     };
 }
 
 counters! {
+    /// Of the sessions of one pass.
+    PassStats:
     /// Sessions that have ended. Each had at least one edit to record.
     sessions,
     /// Edits recorded in sessions that were linearized.
@@ -43,14 +52,19 @@ counters! {
     insns_in,
     /// Insns of the programs after that.
     insns_out,
-    /// Bytes of insns and aux data written by linearize.
-    bytes_moved,
     /// Calls that record an edit.
     record_calls,
     /// Nanoseconds spent in those calls, estimated: a session times every 61st of its calls.
     record_ns,
     /// Nanoseconds spent in linearize.
     linearize_ns,
+}
+
+counters! {
+    /// Of all sessions.
+    Stats:
+    /// Bytes of insns and aux data written by linearize.
+    bytes_moved,
     /// Most bytes a session had allocated at a time: its log, its tables, and what replaces the
     /// program and its aux data.
     alloc_peak,
@@ -82,6 +96,45 @@ counters! {
     verify_loads,
     /// Those of them in which the program was not what the verifier had accepted.
     verify_load_faults,
+}
+
+/// The module's counters.
+pub(crate) static STATS: Stats = Stats::new();
+
+static PASSES: [PassStats; Pass::COUNT] = [const { PassStats::new() }; Pass::COUNT];
+
+/// Returns the counters of a pass.
+pub(crate) fn of_pass(pass: Pass) -> &'static PassStats {
+    &PASSES[pass.index()]
+}
+
+/// Writes all counters: first sums over all passes, last those of each pass that had sessions.
+fn show(f: &mut impl Write) -> fmt::Result {
+    let sum = |read: fn(&PassStats) -> u64| PASSES.iter().map(read).fold(0, u64::wrapping_add);
+    PassStats::each(&mut |name, read| writeln!(f, "{name} {}", sum(read)))?;
+    Stats::each(&mut |name, read| writeln!(f, "{name} {}", read(&STATS)))?;
+    for pass in Pass::all().filter(|pass| of_pass(*pass).sessions.get() > 0) {
+        let (of, stats) = (pass.name(), of_pass(pass));
+        PassStats::each(&mut |name, read| writeln!(f, "{of}.{name} {}", read(stats)))?;
+    }
+    Ok(())
+}
+
+/// Writes all counters to a buffer of `len` bytes, for `params.c`. Returns how many bytes it wrote, or
+/// `-E2BIG`.
+///
+/// # Safety
+///
+/// `buf` is valid for reads and writes of `len` bytes, and nobody else uses it meanwhile.
+#[no_mangle]
+unsafe extern "C" fn bpf_patcher_show_stats(buf: *mut u8, len: usize) -> c_int {
+    // SAFETY: As the caller promises.
+    let mut f = Formatter::new(unsafe { core::slice::from_raw_parts_mut(buf, len) });
+    match show(&mut f) {
+        // Less than a page.
+        Ok(()) => f.bytes_written() as c_int,
+        Err(_) => E2BIG.to_errno(),
+    }
 }
 
 /// Returns the nanoseconds since `start`.
@@ -129,26 +182,5 @@ impl Stats {
             _ => &self.fail_einval,
         };
         counter.add(1);
-    }
-}
-
-/// The debugfs directory, for as long as this lives.
-#[pin_data]
-pub(crate) struct Debugfs {
-    _dir: debugfs::Dir,
-    #[pin]
-    _stats: debugfs::File<()>,
-}
-
-impl Debugfs {
-    pub(crate) fn new() -> Result<Pin<KBox<Self>>> {
-        let dir = debugfs::Dir::new(c"bpf_patcher");
-        KBox::try_pin_init(
-            try_pin_init!(Self {
-                _stats <- dir.read_callback_file(c"stats", (), &show),
-                _dir: dir.clone(),
-            }),
-            GFP_KERNEL,
-        )
     }
 }

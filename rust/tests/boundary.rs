@@ -11,7 +11,11 @@ use super::{
 };
 use crate::{
     entry,
-    stats::STATS, //
+    pass::Pass,
+    stats::{
+        of_pass,
+        STATS, //
+    }, //
 };
 use bindings::{
     bpf_edit_BPF_EDIT_PREPEND as PREPEND,
@@ -77,7 +81,8 @@ mod tests {
     #[test]
     fn session_that_is_too_short_to_be_timed() -> Result {
         let mut fixture = Fixture::long(200, &[])?;
-        let count = || (STATS.record_calls.get(), STATS.record_ns.get());
+        let stats = of_pass(Pass::CTX);
+        let count = || (stats.record_calls.get(), stats.record_ns.get());
         let (calls, ns) = count();
         fixture.edit_unchecked(|log| (0..60).try_for_each(|i| replace(log, i, &[mov(1)])))?;
         assert_eq!(count(), (calls + 60, ns));

@@ -16,10 +16,10 @@ use crate::{
         reference::LD_IMM64,
         Program, //
     },
+    pass::Pass,
     view::View, //
 };
 use kernel::{
-    bindings,
     fmt,
     prelude::*, //
 };
@@ -33,34 +33,16 @@ extern "C" {
     fn bpf_patcher_warn();
 }
 
-fn pass_name(pass: u32) -> &'static str {
-    match pass {
-        bindings::bpf_patcher_pass_BPF_PATCHER_PASS_BPF_LOOP => "bpf_loop",
-        bindings::bpf_patcher_pass_BPF_PATCHER_PASS_DEAD_CODE => "dead code",
-        bindings::bpf_patcher_pass_BPF_PATCHER_PASS_NOPS => "nops",
-        bindings::bpf_patcher_pass_BPF_PATCHER_PASS_CTX => "ctx accesses",
-        bindings::bpf_patcher_pass_BPF_PATCHER_PASS_FIXUPS => "misc fixups",
-        bindings::bpf_patcher_pass_BPF_PATCHER_PASS_MAY_GOTO => "may_goto slots",
-        bindings::bpf_patcher_pass_BPF_PATCHER_PASS_ZEXT => "zero extension",
-        bindings::bpf_patcher_pass_BPF_PATCHER_PASS_BLINDING => "blinding",
-        _ => "?",
-    }
-}
-
 /// An insn, or none, after a pass.
-struct Shown<'a>(Option<&'a Insn>, u32);
+struct Shown<'a>(Option<&'a Insn>, Pass);
 
 /// May the kernel's log have `imm` of an insn? A distance, always. From the misc fixups on, nothing
 /// else: they put addresses of the kernel into programs, and blinding puts secret constants there.
 /// Before, a `ld_imm64` may have an address; its second half has no opcode.
-fn may_show_imm(pass: u32, insn: &Insn) -> bool {
+fn may_show_imm(pass: Pass, insn: &Insn) -> bool {
     match Refers::of(insn) {
         Some(Refers::JumpByImm | Refers::SubprogByImm) => true,
-        _ => {
-            pass < bindings::bpf_patcher_pass_BPF_PATCHER_PASS_FIXUPS
-                && u32::from(insn.code) != LD_IMM64
-                && insn.code != 0
-        }
+        _ => pass < Pass::FIXUPS && u32::from(insn.code) != LD_IMM64 && insn.code != 0,
     }
 }
 
@@ -86,7 +68,7 @@ impl fmt::Display for Shown<'_> {
 
 /// Tells about a difference, unless many have been told about just now.
 pub(super) fn dump(
-    pass: u32,
+    pass: Pass,
     view: &mut View,
     shadow: &mut Shadow,
     log: &Log,
@@ -103,12 +85,12 @@ pub(super) fn dump(
 }
 
 /// Tells that a relaxed jump, of old insn `idx` or of its patch, leads elsewhere.
-pub(super) fn dump_relaxed(pass: u32, view: &View, idx: u32) {
+pub(super) fn dump_relaxed(pass: Pass, view: &View, idx: u32) {
     // SAFETY: The function takes nothing and locks for itself.
     if unsafe { bpf_patcher_may_dump() } {
         pr_err!(
             "verify: {} of program \"{}\" differs from stock: a jump of insn {idx}, relaxed\n",
-            pass_name(pass),
+            pass.name(),
             view.name()
         );
     }
@@ -133,7 +115,7 @@ pub(super) fn dump_fault(view: &View, fault: &Fault) {
 }
 
 fn show_all(
-    pass: u32,
+    pass: Pass,
     view: &mut View,
     shadow: &mut Shadow,
     log: &Log,
@@ -143,7 +125,7 @@ fn show_all(
 ) {
     pr_err!(
         "verify: {} of program \"{}\" differs from stock: {} {}, {} insns become {}, with stock {}\n",
-        pass_name(pass),
+        pass.name(),
         view.name(),
         difference.what,
         difference.idx,
@@ -171,7 +153,7 @@ fn show_all(
 }
 
 /// Shows where `difference` is in one of the two programs.
-fn show(name: &str, program: &Program<'_>, difference: &Difference, pass: u32) {
+fn show(name: &str, program: &Program<'_>, difference: &Difference, pass: Pass) {
     let i = difference.idx;
     let insn = Shown(program.insns.get(i), pass);
     pr_err!("verify:   {name}: insn {insn}\n");

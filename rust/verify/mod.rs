@@ -34,6 +34,7 @@ use super::{
         self,
         Plan, //
     },
+    pass::Pass,
     stats::STATS,
     view::View, //
 };
@@ -55,7 +56,7 @@ use shadow::Shadow;
 /// # Errors
 ///
 /// Those of [`linearize`](crate::linearize::linearize). Nothing has changed then.
-pub(crate) fn checked(pass: u32, view: &mut View, log: &Log) -> Result<(), Failure> {
+pub(crate) fn checked(pass: Pass, view: &mut View, log: &Log) -> Result<(), Failure> {
     let failure = match compared(pass, view, log, Jumps::Recorded) {
         Err(failure) => failure,
         Ok(()) => return Ok(()),
@@ -82,7 +83,7 @@ pub(crate) fn checked(pass: u32, view: &mut View, log: &Log) -> Result<(), Failu
 /// # Errors
 ///
 /// As for [`Plan::of`].
-fn compared(pass: u32, view: &mut View, log: &Log, jumps: Jumps) -> Result<(), Failure> {
+fn compared(pass: Pass, view: &mut View, log: &Log, jumps: Jumps) -> Result<(), Failure> {
     let mut shadow = Shadow::new(view)?;
     let stock = replay::replay(&mut shadow, log, jumps);
     shadow.put_arrays_back(view);

@@ -19,6 +19,7 @@ use super::{
 pub(crate) use host::KernelHost;
 use kernel::{
     bindings,
+    ffi::c_char,
     prelude::*, //
 };
 pub(crate) use program::bytes;
@@ -95,9 +96,16 @@ impl View {
     }
 
     /// Returns the name of the program, as its loader gave it.
+    #[cfg(CONFIG_BPF_PATCHER_DEBUG)]
     pub(crate) fn name(&self) -> &CStr {
         // SAFETY: By the type invariants; the name ends in a 0 and does not change any more.
-        unsafe { CStr::from_char_ptr((&raw const (*self.prog_aux()).name).cast()) }
+        unsafe { CStr::from_char_ptr(self.name_ptr()) }
+    }
+
+    /// The same, as C has it.
+    pub(crate) fn name_ptr(&self) -> *const c_char {
+        // SAFETY: By the type invariants.
+        unsafe { (&raw const (*self.prog_aux()).name).cast() }
     }
 
     /// Returns the number of insns.

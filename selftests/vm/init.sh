@@ -15,7 +15,7 @@ share() {
 
 # finish STATUS: ends the machine. The host takes one that ends without a status for a crash.
 finish() {
-	cat /sys/kernel/debug/bpf_patcher/stats >/run/control/stats 2>/dev/null
+	cat /sys/module/bpf_patcher/parameters/stats >/run/control/stats 2>/dev/null
 	echo "$1" >/run/control/status
 	sync
 	# There is no init to ask, and QEMU ends when the machine restarts.

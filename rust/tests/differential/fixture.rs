@@ -13,6 +13,7 @@ use crate::{
         log::Log,
         Program, //
     },
+    pass::Pass,
     session::Session,
     stats::STATS,
     view::View, //
@@ -295,8 +296,7 @@ impl Fixture {
         if self.relaxes {
             view.allow_far_jumps();
         }
-        let pass = bindings::bpf_patcher_pass_BPF_PATCHER_PASS_CTX;
-        Session::begin(view, pass, verify)
+        Session::begin(view, Pass::CTX, verify)
     }
 
     /// The same, only that nothing is compared.

@@ -9,7 +9,7 @@ use std::io;
 use super::mode::Switch;
 use crate::out;
 
-const STATS_FILE: &str = "/sys/kernel/debug/bpf_patcher/stats";
+const STATS_FILE: &str = "/sys/module/bpf_patcher/parameters/stats";
 
 /// Counters of the patcher, cumulative since boot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
