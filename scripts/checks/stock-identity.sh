@@ -8,8 +8,6 @@
 source "$(dirname "$0")/../lib/boot.sh"
 
 boot_prepare um um-stock
-for kind in um um-stock; do
-	boot_loader "$kind" "dump-$kind" dump || die "$kind: the loader's dump failed; log: $(log_path "dump-$kind")"
-done
+for kind in um um-stock; do loader_check "$kind" "dump-$kind" dump; done
 cd "$TOP"
 run scripts/setup/inroot.sh python3 scripts/report/loader_report.py compare results/dump-um.log results/dump-um-stock.log

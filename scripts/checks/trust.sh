@@ -8,18 +8,8 @@
 # shellcheck source=scripts/lib/boot.sh
 source "$(dirname "$0")/../lib/boot.sh"
 
-# part NAME ARGUMENT...: has the loader run it.
-part() {
-	boot_loader um "trust-short-$1" trust "$@" || {
-		grep '^# ' "$(log_path "trust-short-$1")" | tail -n 30
-		die "trust $*: a promise is broken; log: $(log_path "trust-short-$1")"
-	}
-}
-
 boot_prepare um
-part faults --count 12 --most 40 --no-leaks
-(($(json_number trust-short-faults of_users) > 0)) || die "no program of an ordinary user was among them"
-part edges
-part unprivileged --count 300
-echo "$(json_number trust-short-faults failures) allocations failed, $(json_number trust-short-edges fit) programs just fit," \
-	"$(json_number trust-short-unprivileged guards) guards in place"
+loader_check um trust-short-faults faults --count 12 --most 40 --no-leaks
+loader_check um trust-short-edges identical --only edges --modes stock,patcher,verify
+loader_check um trust-short-guards guards --count 300
+echo "$(said trust-short-faults); at the edge $(said trust-short-edges); $(said trust-short-guards)"

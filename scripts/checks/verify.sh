@@ -10,23 +10,17 @@ source "$(dirname "$0")/../lib/boot.sh"
 
 COUNT=20000
 boot_prepare um
-sessions=0
 
-# verify NAME COMMAND...: has the loader load programs in mode verify, and adds to the number of sessions.
+# verify NAME ARGUMENT...: has the loader load programs in mode verify.
 verify() {
-	local name=$1 log status=0
-	log=$(log_path "$name")
+	local name=$1
+	shift
 	# The level of warnings.
-	UML_APPEND="loglevel=5 kunit.enable=0 bpf_patcher.verify_warn=1" boot_loader um "$@" || status=$?
-	grep -E 'bpf_patcher: verify|"identical":false|"difference":"|"summary"' "$log" || true
-	((status == 0)) || die "sessions differ from stock, or none was compared (status $status); log: $log"
-	! grep -m1 'WARNING: ' "$log" || die "the kernel warned; log: $log"
-	sessions=$((sessions + $(json_number "$name" verify_sessions)))
+	UML_APPEND="loglevel=5 kunit.enable=0 bpf_patcher.verify_warn=1" loader_check um "$name" identical "$@"
+	! grep -m1 'WARNING: ' "$(log_path "$name")" || die "the kernel warned; log: $(log_path "$name")"
 }
-loads() { json_number verify-random verify_loads; }
 
-verify verify-identity identity --verify
+verify verify-identity --modes stock,verify
 # The same programs every time: a failure must not come and go.
-verify verify-random random --verify --count "$COUNT" --seed "${SEED:-1}" --every 5000
-(($(loads) > 0)) || die "no load was judged as a whole; log: $(log_path verify-random)"
-echo "$sessions sessions as with stock, $COUNT random programs, $(loads) loads judged as a whole"
+verify verify-random --only random --modes verify --count "$COUNT" --seed "${SEED:-1}" --every 5000
+echo "$(said verify-identity); $(said verify-random)"

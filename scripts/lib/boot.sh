@@ -37,5 +37,24 @@ boot_loader() {
 	return "$status"
 }
 
-# json_number NAME FIELD: a number of the last result in a log that has it.
-json_number() { sed -nE "s/^@json .*\"$2\":([0-9]+).*\$/\\1/p" "$(log_path "$1")" | tail -n 1; }
+# said NAME: the verdict of the loader in a log, one sentence.
+said() { sed -nE 's/^(not )?ok 1 [a-z]+: //p' "$(log_path "$1")" | tail -n 1; }
+
+# loader_check KIND NAME COMMAND...: the same as boot_loader, for a check that has to pass.
+loader_check() {
+	boot_loader "$@" || {
+		grep '^# ' "$(log_path "$2")" | tail -n 30
+		die "$2: $(said "$2"); log: $(log_path "$2")"
+	}
+}
+
+# loader_refuses WHAT KIND NAME COMMAND...: a check that has a fault of its own fails, and its results have WHAT, a
+# regular expression.
+loader_refuses() {
+	local what=$1 status=0
+	shift
+	boot_loader "$@" || status=$?
+	if ((status != 1)) || ! grep -qE "^@json .*$what" "$(log_path "$2")"; then
+		die "$2: a planted mistake was not noticed: status $status, and not $what; log: $(log_path "$2")"
+	fi
+}

@@ -101,7 +101,7 @@ def merged(rows, key, counts, fixed):
 
 
 def families(path, unit, complete=False):
-    """Returns (rows, problems, notes) of the loader's 'families'."""
+    """Returns (rows, problems, notes) of the loader's 'measure'."""
     rows, problems, notes, left_out, last = [], [], [], set(), None
     kernels = ended = announced = seen = 0
     for place, text in lines(path):
@@ -112,7 +112,7 @@ def families(path, unit, complete=False):
         with reading(place):
             if last == "kernel":
                 kernels += 1
-            elif last == "summary" and value["command"] == "families":
+            elif last == "summary" and value["command"] == "measure":
                 ended += 1
                 announced += value.get("rows", 0)
             elif last == "family":
@@ -134,7 +134,7 @@ def families(path, unit, complete=False):
                 rows.append((place, row))
     # A log can be of several boots, each with a summary of its own.
     if last != "summary" or not ended or kernels > ended or announced > seen:
-        raise Unusable(f"{path}: the loader's 'families' did not end; look at the log's last lines")
+        raise Unusable(f"{path}: the loader's 'measure' did not end; look at the log's last lines")
     if complete:
         left_out -= {row["family"] for _, row in rows}
         problems += [f"{name}: was left out ({unit})" for name in sorted(left_out)]

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Reads the loader's output: makes tables, results/run.json and results/ladder.svg of it, or compares two kernels.
 
-loader_report.py run LADDER_LOG PROGRAMS_LOG [--out DIR]   status 1: a row is missing, differs or failed
+loader_report.py run MEASURE_LOG [--full] [--out DIR]      status 1: a row is missing, differs or failed
 loader_report.py compare DUMP_LOG DUMP_LOG                 status 1: a difference, or nothing was compared
 """
 
@@ -19,7 +19,7 @@ from ladder_svg import ladder_svg  # noqa: E402
 
 TOP = Path(__file__).resolve().parents[2]
 
-# Rows of the ladder that there must be, and those that FULL=1 measures in stock mode too.
+# Rows of the ladder (family context) that there must be, and those that FULL=1 measures in stock mode too.
 BOTH = [1000, 5000, 15000]
 PATCHER_ONLY = [45000, 95000, 195000, 999000]
 FULL = [45000, 95000]
@@ -54,11 +54,10 @@ def read_log(path, command):
 # --- checks ------------------------------------------------------------------------------------------------------------
 
 
-def check_ladder(results):
+def check_ladder(results, full):
     """Returns what is wrong with the ladder, in words."""
     problems = []
-    full = results["summary"][0].get("full", False)
-    rows = {row["n"]: row for row in results.get("ladder", [])}
+    rows = {row["n"]: row for row in results.get("family", [])}
     for n in BOTH + PATCHER_ONLY:
         wanted = ["stock", "patcher"] if n in BOTH or (full and n in FULL) else ["patcher"]
         row = rows.get(n)
@@ -84,10 +83,9 @@ def check_programs(results):
         problems += row_problems(name, row)
         if row.get("identical"):
             compared.add(row["object"])
-    summary = results["summary"][0]
-    counted = summary["good"] + summary["bad"] + summary["not_loaded"]
-    if counted != len(results.get("program", [])):
-        problems.append(f"programs: {len(results.get('program', []))} rows of {counted}")
+    rows, counted = len(results.get("family", [])) + len(results.get("program", [])), results["summary"][0]["rows"]
+    if rows != counted:
+        problems.append(f"{rows} rows of {counted}")
     return problems + not_compared(compared)
 
 
@@ -234,26 +232,26 @@ def write(path, text):
 
 
 def report_run(args):
-    ladder = read_log(args.ladder, "ladder")
-    programs = read_log(args.programs, "programs")
-    problems = check_ladder(ladder) + check_programs(programs)
-    rows = sorted(ladder.get("ladder", []), key=lambda row: row["n"])
+    results = read_log(args.log, "measure")
+    problems = check_ladder(results, args.full) + check_programs(results)
+    rows = sorted(results.get("family", []), key=lambda row: row["n"])
+    programs, kernel = results.get("program", []), results["kernel"][0]
     out = Path(args.out)
     write(out / "run.json", json.dumps({
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "commit": commit(),
         "cpu": cpu(),
-        "kernel": ladder["kernel"][0],
+        "kernel": kernel,
         "complete": not problems,
         "problems": problems,
         "ladder": rows,
-        "programs": programs.get("program", []),
+        "programs": programs,
     }, indent=1) + "\n")  # fmt: skip
-    write(out / "ladder.svg", ladder_svg(rows, ladder["kernel"][0]["release"]))
+    write(out / "ladder.svg", ladder_svg(rows, kernel["release"]))
 
     print_ladder(rows)
     print()
-    print_programs(programs.get("program", []))
+    print_programs(programs)
     print()
     print(f"Results: {out / 'run.json'}, {out / 'ladder.svg'}")
     return tell(problems, "every row is there, and every row that ran in both modes is identical")
@@ -300,8 +298,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="tables, run.json and ladder.svg of one run")
-    run.add_argument("ladder", help="output of the loader's ladder")
-    run.add_argument("programs", help="output of the loader's programs")
+    run.add_argument("log", help="output of the loader's `measure --only context,objects`")
+    run.add_argument("--full", action="store_true", help="slow rows ran in mode stock too")
     run.add_argument("--out", default="results", help="where the results go (default: %(default)s)")
     run.set_defaults(handle=report_run)
     compare = commands.add_parser("compare", help="are the programs the same on two kernels?")

@@ -28,7 +28,7 @@ ENGINE_SIZES=(1000:500 999000:7)
 BLINDED=(pyperf50 test_verif_scale1 test_verif_scale2 test_verif_scale3 core_kern loop1 loop4 loop5 strobemeta_nounroll1
 	bpf_flow test_cls_redirect test_l4lb test_xdp_noinline xdpwall test_tcp_hdr_options bpf_cubic)
 SHORT_OBJECTS=(pyperf50 bpf_cubic test_sk_lookup)
-SHORT_FAMILIES=(--only "context,nops,blinding" --n 1000)
+SHORT_FAMILIES=(--only "context,nops,blinding" --n 1000 --rounds 3)
 
 # The machine's kernel and the module's mode.
 kind=vm-lean mode=patcher
@@ -71,18 +71,18 @@ loads() {
 part_programs() { loads programs 0 8; }
 part_blinded() { loads blinded 2 1 "${BLINDED[@]}"; }
 part_families() {
-	counted families "'$(loader_path)' families --max ${MAX:-195000} --stock-max ${STOCK_MAX:-1000} --rounds 1 >'$raw/families/log'"
+	counted families "'$(loader_path)' measure --max ${MAX:-195000} --stock-max ${STOCK_MAX:-1000} --rounds 1 >'$raw/families/log'"
 	mv "$raw/families/log" "$raw/families.insns.log"
 }
 part_time() {
 	if [[ ${ACCEL:-} == kvm ]]; then
 		mkdir -p "$raw/time"
 		run env MODE=patcher VM_SUITES= VM_RESULTS="$raw/time" VM_TIMEOUT="${VM_TIMEOUT:-14400}" \
-			CMD="'$(loader_path)' families --max ${MAX:-195000} >'$raw/time/log'" "$TOP/scripts/run/vm.sh" vm-lean
+			CMD="'$(loader_path)' measure --max ${MAX:-195000} >'$raw/time/log'" "$TOP/scripts/run/vm.sh" vm-lean
 		mv "$raw/time/log" "$raw/families.time.log"
 	else
 		export UML_TIMEOUT=${UML_TIMEOUT:-3600}
-		boot_loader um bench-time families --max "${MAX:-195000}"
+		boot_loader um bench-time measure --max "${MAX:-195000}"
 		cp "$(log_path bench-time)" "$raw/families.time.log"
 	fi
 }
@@ -93,7 +93,7 @@ part_memory() {
 	# Ten thousand edits, which take minutes in mode stock.
 	machine memory.families "cd /tmp && for family in context divmod ld_abs dead_code nops blinding zext; do
 		LD_PRELOAD='$(both_modes_path)' BOTH_MODES_OUT='$raw/memory.families/loads.jsonl' BOTH_MODES_MEMORY=1 BOTH_MODES_LABEL=family \
-			'$(loader_dynamic_path)' families --only \$family --n 10000 --stock-max 0 --rounds 1 || exit
+			'$(loader_dynamic_path)' measure --only \$family --n 10000 --stock-max 0 --rounds 1 || exit
 	done"
 	cat "$raw/memory.families/loads.jsonl" "$raw/memory.loads" >"$raw/memory.jsonl"
 }
@@ -157,7 +157,7 @@ if [[ ${parts[*]} == short ]]; then
 	rm -rf "$out"
 	mkdir -p "$raw"
 	counted short "HARDEN=0 ROUNDS=2 bash '$TOP/selftests/vm/suite.sh' '$raw/short' both_modes '$(both_modes_path)' 0/1 ${SHORT_OBJECTS[*]/%/.bpf.o} &&
-		'$(loader_path)' families ${SHORT_FAMILIES[*]} >'$raw/short/families'"
+		'$(loader_path)' measure ${SHORT_FAMILIES[*]} >'$raw/short/families'"
 	mv "$raw/short/families" "$raw/families.insns.log"
 	mv "$raw/short/loads.jsonl" "$raw/programs.loads"
 else

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The demonstration: builds what is missing, boots the patched kernel twice (ladder, programs) and
+# The demonstration: builds what is missing, boots the patched kernel and
 # prints the tables.
 
 # shellcheck source=scripts/lib/boot.sh
@@ -11,18 +11,18 @@ source "$(dirname "$0")/../lib/boot.sh"
 run "$TOP/scripts/setup/host-packages.sh"
 
 boot_prepare um
-ladder=(ladder)
+stock_max=15000 report=(run)
+export UML_TIMEOUT=${UML_TIMEOUT:-1200}
 if [[ -n ${FULL:-} && ${FULL} != 0 ]]; then
-	ladder+=(--full)
-	export UML_TIMEOUT=${UML_TIMEOUT:-3600}
+	stock_max=95000 report+=(--full)
+	export UML_TIMEOUT=3600
 fi
 # The report shows what differs or failed.
-failed=()
-boot_loader um "${ladder[0]}" "${ladder[@]}" || failed+=(ladder)
-boot_loader um programs programs || failed+=(programs)
+good=true
+boot_loader um demo measure --only context,objects --n 1000,5000,15000,45000,95000,195000,999000 --stock-max "$stock_max" || good=false
 
 status=0
 cd "$TOP"
-run scripts/setup/inroot.sh python3 scripts/report/loader_report.py run results/ladder.log results/programs.log || status=$?
-((${#failed[@]} == 0)) || die "not everything was as expected: ${failed[*]}; logs in $TOP/results"
+run scripts/setup/inroot.sh python3 scripts/report/loader_report.py "${report[@]}" results/demo.log || status=$?
+"$good" || die "not everything was as expected: $(said demo); log: $(log_path demo)"
 exit "$status"

@@ -27,7 +27,7 @@ count=${COUNT:-2000} seed=${SEED:-1} far=${FAR:-any} long=${LONG:-50}
 places=("$@")
 ((${#places[@]})) || places=(host um vm blinded)
 which=(--seed "$seed" --count "$count" --every $(((count + 9) / 10)))
-args=(far-jumps "${which[@]}" --far "$far")
+args=(run --only far-jumps "${which[@]}" --far "$far")
 
 # in_vm NAME ARGUMENT...: runs the loader in a virtual machine.
 in_vm() {
@@ -67,15 +67,9 @@ for place in "${places[@]}"; do
 		;;
 	vm) in_vm "$name" "${args[@]}" --jit 1 --harden 0 || status=$? ;;
 	blinded) in_vm "$name" "${args[@]}" --jit 1 --harden 2 || status=$? ;;
-	combined) in_vm "$name" combined "${which[@]}" --long "$long" || status=$? ;;
+	combined) in_vm "$name" run --only combined "${which[@]}" --long "$long" || status=$? ;;
 	*) die "'$place' is none of host, um, vm, blinded and combined" ;;
 	esac
 	((status == 0)) || die "$place: a program is not as it should be (status $status); log: $(log_path "$name")"
-	if [[ $place == combined ]]; then
-		echo "$place: $(json_number "$name" programs) programs, $(json_number "$name" too_far) loads refused for far jumps," \
-			"$(json_number "$name" runs) runs as written, $(json_number "$name" verify_sessions) sessions as with stock"
-		continue
-	fi
-	echo "$place: $(json_number "$name" programs) programs of long jumps, $(json_number "$name" with_far_jumps) with far ones," \
-		"$(json_number "$name" refused) refused, $(json_number "$name" runs) runs as written, $(json_number "$name" far_jumps) far jumps made"
+	echo "$place: $(said "$name")"
 done

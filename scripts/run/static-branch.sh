@@ -40,7 +40,7 @@ cost() {
 	rm -rf "$dir"
 	mkdir -p "$dir"
 	run env MODE=none VM_ICOUNT=1 VM_RESULTS="$dir" VM_SUITES="" \
-		CMD="'$loader' static-branch --switches 0 --programs 0 --seconds 0 --repeat 10000 --at-most 1 >'$dir/log'" \
+		CMD="'$loader' switch --switches 0 --seconds 0 --repeat 10000 --at-most 1 >'$dir/log'" \
 		"$TOP/scripts/run/vm.sh" vm-lean </dev/null >"$dir/console" 2>&1 || status=1
 	sed -n 's/^@json {"cost"://p' "$dir/log"
 }

@@ -18,24 +18,10 @@ booted() { sed -n '/^@begin$\|KTAP version/,$p' "$1"; }
 # clean LOG: nothing was reported.
 clean() { [[ -s $1 ]] && booted "$1" | no_reports; }
 
-# watched KIND NAME COMMAND...: has the loader run a command in a kernel that watches.
+# watched KIND NAME COMMAND...: has the loader run a check in a kernel that watches.
 watched() {
-	UML_TIMEOUT=${UML_TIMEOUT:-7200} UML_APPEND=$WATCH boot_loader "$@" || {
-		grep '^# ' "$(log_path "$2")" | tail -n 30
-		die "$2 fails; log: $(log_path "$2")"
-	}
+	UML_TIMEOUT=${UML_TIMEOUT:-7200} UML_APPEND=$WATCH loader_check "$@"
 	clean "$(log_path "$2")" || die "$2: the kernel has something to say; log: $(log_path "$2")"
-}
-
-# refused KIND NAME SAID COMMAND...: a command that has a fault of its own finds it, as its result SAID, a regular
-# expression, tells.
-refused() {
-	local kind=$1 name=$2 said=$3 status=0
-	shift 3
-	UML_APPEND=$WATCH boot_loader "$kind" "$name" "$@" || status=$?
-	if ((status != 1)) || ! grep -qE "^@json .*$said" "$(log_path "$name")"; then
-		die "$*: status $status, and not $said; log: $(log_path "$name")"
-	fi
 }
 
 part_no_panic() { run "$TOP/scripts/checks/no-panic.sh"; }
@@ -58,17 +44,11 @@ part_hostile() {
 	echo "$rust cases in Rust, $c in C, and $c_verify in C in mode verify pass"
 }
 
-# faults_met NAME: counts of `trust faults`.
-faults_met() {
-	echo "$(json_number "$1" failures) allocations failed, $(json_number "$1" in_engine) of them in the engine, in" \
-		"$(json_number "$1" programs) programs"
-}
-
 build_faults() { boot_prepare um-fault; }
 part_faults() {
 	build_faults
-	watched um-fault trust-faults trust faults --count "${FAULTS:-500}"
-	echo "$(faults_met trust-faults): nothing left behind"
+	watched um-fault trust-faults faults --count "${FAULTS:-500}"
+	echo "$(said trust-faults): nothing left behind"
 }
 
 # What in_machine needs.
@@ -96,17 +76,16 @@ in_machine() {
 build_faults_jit() { build_machine; }
 part_faults_jit() {
 	# The last allocations of each load, as it is slow.
-	in_machine faults-jit "trust faults --count ${FAULTS_JIT:-110} --most 40 --progs '$(progs_path)'"
-	(($(json_number trust-faults-jit blinded) > 0)) || die "no program was blinded; log: $(log_path trust-faults-jit)"
-	echo "$(faults_met trust-faults-jit), $(json_number trust-faults-jit blinded) blinded: nothing left behind"
+	in_machine faults-jit "faults --count ${FAULTS_JIT:-110} --most 40 --progs '$(progs_path)'"
+	echo "$(said trust-faults-jit): nothing left behind"
 }
 
 # In a machine whose clock counts executed instructions, so that it takes as long everywhere: 300 million instructions
 # are 100 ms of a CPU that executes three in a nanosecond.
 build_kills_jit() { build_machine; }
 part_kills_jit() {
-	VM_ICOUNT=1 in_machine kills-jit "trust kills --count ${KILLS_JIT:-60} --mode patcher --within-ms 20000 --in-session-within-ms 300"
-	echo "in thousands of instructions: $(killed trust-kills-jit)"
+	VM_ICOUNT=1 in_machine kills-jit "kills --count ${KILLS_JIT:-60} --mode patcher --within-ms 20000 --in-session-within-ms 300"
+	echo "in thousands of instructions: $(said trust-kills-jit)"
 }
 
 build_sanitizers() { boot_prepare um-debug; }
@@ -115,10 +94,9 @@ part_sanitizers() {
 	build_sanitizers
 	KUNIT_KIND=um-debug KUNIT_APPEND=$QUICK_DEBUG UML_TIMEOUT=7200 kunit cases
 	WATCH+=" $QUICK_DEBUG"
-	watched um-debug trust-identity identity --verify
-	watched um-debug trust-random random --verify --count "$count" --seed "${SEED:-1}"
-	echo "KUnit: $cases cases; $(json_number trust-identity good) programs identical, $count random ones in" \
-		"$(json_number trust-random verify_sessions) sessions as with stock: no report"
+	watched um-debug trust-identity identical --modes stock,verify
+	watched um-debug trust-random identical --only random --modes verify --count "$count" --seed "${SEED:-1}"
+	echo "KUnit: $cases cases; $(said trust-identity); $(said trust-random): no report"
 }
 
 # The kernel's own test suites, with the JIT and lockdep.
@@ -129,64 +107,47 @@ part_suites() { ONLY='' MACHINES=1 run "$TOP/scripts/run/selftests.sh" debug; }
 build_host() { boot_prepare um; }
 part_host() { PROPTEST_CASES=${PROPTEST_CASES:-20000} run "$TOP/scripts/run/host-sanitizers.sh"; }
 
-# killed NAME: counts of `trust kills`.
-killed() {
-	echo "$(json_number "$1" killed) of $(json_number "$1" loads) loads killed, half gone within $(json_number "$1" median_us) us, all" \
-		"within $(json_number "$1" slowest_us); $(json_number "$1" in_session) in a session, half gone within" \
-		"$(json_number "$1" median_in_session_us), all within $(json_number "$1" slowest_in_session_us)"
-}
-
 part_kills() {
 	boot_prepare um-fault
-	watched um-fault trust-kills trust kills --count "${KILLS:-1000}"
-	killed trust-kills
+	watched um-fault trust-kills kills --count "${KILLS:-1000}"
+	said trust-kills
 }
 
 part_groups() {
 	boot_prepare um-fault
-	watched um-fault trust-groups trust groups
-	refused um-fault trust-groups-plant '"bystander_loads":null.*"good":false' trust groups --plant
-	echo "a load of a million insns fits a memory cgroup of $(json_number trust-groups needs_mib) MiB and no smaller one;" \
-		"$(json_number trust-groups in_session_kib) KiB are charged while it is rewritten, of them" \
-		"$(json_number trust-groups allocated_kib) for the session; a bystander loads $(json_number trust-groups bystander_loads) programs meanwhile"
+	watched um-fault trust-groups soak --groups
+	UML_APPEND=$WATCH loader_refuses '"bystander_loads":null.*"good":false' um-fault trust-groups-plant soak --groups --plant
+	said trust-groups
 }
 
 part_edges() {
 	boot_prepare um
-	watched um trust-edges trust edges
-	echo "$(json_number trust-edges fit) programs just fit and $(json_number trust-edges do_not) just do not, alike in all modes"
+	watched um trust-edges identical --only edges --modes stock,patcher,verify
+	said trust-edges
 }
 
 part_unprivileged() {
 	boot_prepare um
-	watched um trust-unprivileged trust unprivileged --count "${UNPRIVILEGED:-5000}"
-	watched um trust-unprivileged-few trust unprivileged --count 20
-	refused um trust-unprivileged-plant '"bad":[1-9]' trust unprivileged --count 20 --plant
-	echo "$(json_number trust-unprivileged loaded) programs: $(json_number trust-unprivileged guards) guards against" \
-		"speculation at the same places; the longest takes $(json_number trust-unprivileged longest_stock_us) us in" \
-		"stock, $(json_number trust-unprivileged longest_patcher_us) in patcher, all others" \
-		"$(json_number trust-unprivileged all_stock_us) and $(json_number trust-unprivileged all_patcher_us)"
+	watched um trust-unprivileged guards --count "${UNPRIVILEGED:-5000}"
+	watched um trust-unprivileged-few guards --count 20
+	UML_APPEND=$WATCH loader_refuses '"bad":[1-9]' um trust-unprivileged-plant guards --count 20 --plant
+	said trust-unprivileged
 }
 
 # Under PREEMPT_NONE too.
 part_resched() {
-	local kind rounds=${RESCHED:-5} said=()
+	local kind
 	boot_prepare um um-none
-	for kind in um um-none; do
-		watched "$kind" "trust-resched-$kind" trust resched --rounds "$rounds"
-		said+=("$(json_number "trust-resched-$kind" session_us) us in a session, $(json_number "trust-resched-$kind" patcher_us)"
-		"in its load, $(json_number "trust-resched-$kind" stock_us) in stock's")
-	done
-	echo "no rescheduling for at most ${said[*]:0:2}; with PREEMPT_NONE, ${said[*]:2}"
+	for kind in um um-none; do watched "$kind" "trust-resched-$kind" resched --rounds "${RESCHED:-5}"; done
+	echo "$(said trust-resched-um); with PREEMPT_NONE $(said trust-resched-um-none)"
 }
 
 build_soak() { boot_prepare um-fault; }
 part_soak() {
 	local seconds=${SOAK:-3600}
 	build_soak
-	UML_TIMEOUT=$((seconds + 1800)) watched um-fault trust-soak trust soak --seconds "$seconds"
-	echo "$(json_number trust-soak loads) loads in $seconds s: $(json_number trust-soak least_kib) to" \
-		"$(json_number trust-soak most_kib) KiB in use; each round counts the same; nothing left behind"
+	UML_TIMEOUT=$((seconds + 1800)) watched um-fault trust-soak soak --seconds "$seconds"
+	echo "$(said trust-soak) in $seconds s; each round counts the same; nothing left behind"
 }
 
 # Faults of trust.list that are to be planted, one a line; fields are separated by \x01.

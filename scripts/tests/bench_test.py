@@ -17,7 +17,7 @@ import bench_summary  # noqa: E402
 import bench_svg  # noqa: E402
 import bench_tables  # noqa: E402
 
-SUMMARY = {"summary": {"command": "families", "rows": 1, "bad": 0}}
+SUMMARY = {"summary": {"command": "measure", "rows": 1, "bad": 0}}
 
 
 def family(n=1000, stock=400, patcher=200, name="context", **changes):
@@ -102,7 +102,7 @@ class Input(Files):
         self.assertEqual((row["unit"], row["identical"], problems, notes), ("insns", True, [], []))
 
     def test_log_that_is_cut(self):
-        other = {"summary": {"command": "ladder"}}
+        other = {"summary": {"command": "dump"}}
         boots = [{"kernel": {}}, {"kernel": {}}, family(), SUMMARY]
         cut = [family()], [family(), SUMMARY, family(2000)], [family(), other], [SUMMARY], boots
         for objects in cut:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Output lines: `@begin` at the start, `@json OBJECT` for results, `# text` for progress, `@exit N` at the end.
+//! Output lines: `@begin` at the start, `@json OBJECT` for results, `# text` for progress; in the end the verdict as
+//! KTAP, and `@exit N`.
 //!
 //! Each is written whole, so that kernel messages on the same console fall between lines.
 
@@ -30,6 +31,12 @@ pub fn progress(text: &str) {
     for part in text.lines() {
         line(&format!("# {part}"));
     }
+}
+
+/// Prints the verdict of a check in one sentence.
+pub fn verdict(good: bool, name: &str, said: &str) {
+    let not = if good { "" } else { "not " };
+    line(&format!("KTAP version 1\n1..1\n{not}ok 1 {name}: {said}"));
 }
 
 /// Prints the exit code, the last line.

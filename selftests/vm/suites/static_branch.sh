@@ -11,7 +11,7 @@ out=$1 loader=$2 progs=$3
 exec >"$out/log" 2>&1
 failed=()
 # Leaves out all parts of the loader that no later argument asks for.
-bare=("$loader" static-branch --repeat 0 --switches 0 --seconds 0 --programs 0)
+bare=("$loader" switch --repeat 0 --switches 0 --seconds 0)
 
 if [[ -n ${REFUSAL:-} ]]; then
 	./test_progs -a bpf_static_branch/refused-without-jit || failed+=(test_progs)
@@ -31,25 +31,22 @@ cat "$out/verifier"
 ! grep -v ' OK' "$out/verifier" && grep -q '^#[0-9]*/u' "$out/verifier" &&
 	((tests && $(grep -c '^#[0-9]*/p' "$out/verifier") == tests)) || failed+=(test_verifier)
 
-"$loader" static-branch --progs "$progs" --seed 1 --programs "$PROGRAMS" --switches "$SWITCHES" || failed+=(loader)
+"$loader" run --only branches --seed 1 --count "$PROGRAMS" --every 100 || failed+=(branches)
+"$loader" switch --progs "$progs" --switches "$SWITCHES" || failed+=(switch)
+# Before mistakes are planted.
+said="$(wc -l <"$out/verifier") of test_verifier; $(sed -nE 's/^ok 1 [a-z]+: //p' "$out/log" | paste -sd';')"
 
-# plant REPORT ARGUMENT...: runs the part of the loader that prints REPORT, with switches left out. It has to
-# notice: something is wrong, and nothing else happened.
+# plant WRONG COMMAND...: runs a part of the loader with switches left out. It has to notice: its results have WRONG,
+# and nothing else happened.
 plant() {
-	local report=$1 status=0
+	local wrong=$1 status=0
 	shift
-	"${bare[@]}" --plant "$@" >"$out/plant-$report" 2>&1 || status=$?
-	cat "$out/plant-$report"
-	((status == 1)) && grep -q "^@json .\"$report\":.*\"wrong\":[1-9]" "$out/plant-$report" || failed+=("plant-$report")
+	"$@" >"$out/plant" 2>&1 || status=$?
+	cat "$out/plant"
+	((status == 1)) && grep -q "^@json .$wrong:[1-9]" "$out/plant" || failed+=("plant $*")
 }
-
-# number REPORT NAME: a number of the loader's first report of that name.
-number() { sed -nE "s/^@json .\"$1\":.*\"$2\":([0-9]+).*/\1/p" "$out/log" | head -n 1; }
-said="$(wc -l <"$out/verifier") of test_verifier, $(number random programs) random programs, \
-$(number lifetime loads) lives, $(number static_branch switches) switches"
-
-plant static_branch --switches 1000
-plant random --seed 1 --programs 20
-plant lifetime --seconds 5
+plant '"static_branch":.*"wrong"' "${bare[@]}" --plant --switches 1000
+plant '"summary":.*"differences"' "$loader" run --only branches --seed 1 --count 20 --plant switches
+plant '"lifetime":.*"wrong"' "${bare[@]}" --plant --seconds 5
 echo "$said; failed: ${failed[*]:-none}"
 ((${#failed[@]} == 0))

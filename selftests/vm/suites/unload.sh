@@ -13,7 +13,7 @@ module=$(modinfo -n bpf_patcher) || exit 125
 pids=()
 for i in {1..8}; do
 	# Nice: with few CPUs rmmod would wait long for its turn.
-	nice -n 19 "$loader" reload --until /run/stop >"$out/loader.$i" 2>&1 &
+	nice -n 19 "$loader" soak --until /run/stop >"$out/loader.$i" 2>&1 &
 	pids+=($!)
 done
 busy=0 status=0
@@ -36,7 +36,7 @@ done
 touch /run/stop
 for pid in "${pids[@]}"; do wait "$pid" || status=1; done
 # Loaded once more, so that the counters at the end are not zero.
-if ! insmod "$module" || ! "$loader" reload --until /run/stop >>"$out/loader.1" 2>&1; then status=1; fi
+if ! insmod "$module" || ! "$loader" soak --until /run/stop >>"$out/loader.1" 2>&1; then status=1; fi
 cat "$out"/loader.* >"$out/log"
 # Lockdep switches itself off when it reports something.
 lockdep="not in this kernel"

@@ -9,6 +9,7 @@ pub mod init;
 pub mod jit;
 pub mod lateness;
 pub mod mode;
+pub mod patience;
 pub mod stats;
 pub mod sysctl;
 pub mod timer;

@@ -42,7 +42,6 @@ pub struct Switch {
     /// None on a kernel without the patcher.
     found: Option<String>,
     current: Option<Mode>,
-    verify: bool,
 }
 
 impl Switch {
@@ -60,21 +59,7 @@ impl Switch {
         Ok(Self {
             found,
             current: None,
-            verify: false,
         })
-    }
-
-    /// Lets mode `verify` take the place of `patcher` in what programs are loaded in.
-    ///
-    /// # Errors
-    ///
-    /// This kernel has no patcher.
-    pub fn use_verify(&mut self) -> io::Result<()> {
-        if !self.has_patcher() {
-            return Err(io::Error::other("this kernel has no patcher to verify"));
-        }
-        self.verify = true;
-        Ok(())
     }
 
     /// Does this kernel have the patcher, so that there are two modes?
@@ -84,10 +69,9 @@ impl Switch {
 
     /// Modes this kernel can load programs in.
     pub fn modes(&self) -> &'static [Mode] {
-        match (self.has_patcher(), self.verify) {
-            (false, _) => &[Mode::Stock],
-            (true, false) => &[Mode::Stock, Mode::Patcher],
-            (true, true) => &[Mode::Stock, Mode::Verify],
+        match self.has_patcher() {
+            false => &[Mode::Stock],
+            true => &[Mode::Stock, Mode::Patcher],
         }
     }
 
