@@ -32,7 +32,6 @@ use crate::compare::difference;
 use crate::kernel::fault::Faults;
 use crate::kernel::mode::{Mode, Switch};
 use crate::kernel::stats::Stats;
-use crate::kernel::unpriv;
 use crate::out;
 use crate::programs::mixed::{Kept, Mixed};
 use crate::programs::{long, Given, Origin, Source};
@@ -280,7 +279,6 @@ fn warm(switch: &mut Switch, programs: &mut Mixed, numbers: Range<usize>) -> io:
 pub fn run(args: &FaultArgs) -> io::Result<Verdict> {
     let mut runner = Runner::open()?;
     let switch = &mut runner.switch;
-    let _allowed = unpriv::allow()?;
     let mut programs = Mixed::new(&args.progs, args.seed)?;
     let has_jit = programs.has_jit();
     let setup = Setup {

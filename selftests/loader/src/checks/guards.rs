@@ -20,10 +20,8 @@ use crate::bpf::insn::{
 use crate::bpf::skb::IFINDEX;
 use crate::bpf::{Detail, Spec};
 use crate::kernel::mode::Mode;
-use crate::kernel::unpriv;
 use crate::out;
-use crate::programs::generator::Generator;
-use crate::programs::handmade;
+use crate::programs::{handmade, Random};
 
 /// Registers from this one on are the kernel's.
 const KERNELS: u8 = 11;
@@ -133,10 +131,9 @@ fn longest() -> Spec {
 /// This kernel has no patcher, or what it says.
 pub fn run(args: &GuardArgs) -> io::Result<Verdict> {
     let mut runner = Runner::of_patcher()?;
-    let _allowed = unpriv::allow()?;
+    let mut random = Random::new(args.seed)?;
     let maps = handmade::Maps::create()?;
-    let mut generator = Generator::new()?;
-    let random = (0..).map(|number| generator.case(args.seed, number).spec);
+    let random = (0..).map(|number| random.case(number).spec);
     let random = random.filter(|spec| spec.unprivileged).take(args.count);
     let mut count = BTreeMap::<Guard, u64>::new();
     let (mut loaded, mut refused, mut bad) = (0, 0, 0);

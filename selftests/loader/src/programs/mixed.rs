@@ -59,6 +59,8 @@ impl Mixed {
     ///
     /// No objects, or what the kernel says about a map.
     pub fn new(dir: &Path, seed: u64) -> io::Result<Self> {
+        // Which lets ordinary users have maps.
+        let random = Random::new(seed)?;
         let maps = handmade::Maps::create()?;
         let objects = objects::source(dir)?;
         let (users, others): (Vec<_>, Vec<_>) = handmade::all(&maps)
@@ -99,7 +101,7 @@ impl Mixed {
         given.extend(objects.given.iter().cloned());
         Ok(Self {
             given,
-            random: Random::new(seed)?,
+            random,
             _keep: (maps, of_families, objects),
             jit,
         })

@@ -6,8 +6,12 @@ use std::io;
 
 use super::generator::{Case, Generator};
 use super::{Given, Origin, Source};
+use crate::kernel::sysctl::Setting;
+use crate::kernel::unpriv;
 
+/// Ordinary users may load programs while it lives.
 pub struct Random {
+    _allowed: Setting,
     generator: Generator,
     seed: u64,
 }
@@ -17,8 +21,11 @@ impl Random {
     ///
     /// The kernel does not let us have maps or type information.
     pub fn new(seed: u64) -> io::Result<Self> {
-        let generator = Generator::new()?;
-        Ok(Self { generator, seed })
+        Ok(Self {
+            _allowed: unpriv::allow()?,
+            generator: Generator::new()?,
+            seed,
+        })
     }
 
     /// Program `number`, with what is known about it.

@@ -4,34 +4,30 @@
 //! `verify` the kernel compares, too: every session with what its own code does.
 
 mod coverage;
+mod judge;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 
-use super::runner::{differs, names, Draw, Made, ModeName, Runner, Verdict};
+use super::runner::{names, Draw, Made, ModeName, Runner, Verdict};
 use crate::bpf::insn::decode;
-use crate::bpf::{self, disasm, Detail};
-use crate::kernel::far_jumps::Refused;
+use crate::bpf::{self, disasm};
 use crate::kernel::mode::Mode;
-use crate::kernel::patience::Hurry;
 use crate::kernel::stats::Stats;
-use crate::kernel::unpriv;
 use crate::out;
 use crate::programs::generator::Case;
 use crate::programs::{named, Given, Origin, Random, Source, SOURCES};
 use coverage::Coverage;
+use judge::{Judge, Outcome, Plant};
 
 /// A program that takes longer, in seconds, is reported.
 const SLOW: f64 = 2.0;
 /// For each random program that is refused, so many have to be accepted.
 const ACCEPTED: u64 = 9;
-/// What the verifier says of a jump that is too far, and of one that was made longer.
-const TOO_FAR: &str = "cannot be patched due to 16-bit range";
-const RELAXED: &str = "jump relaxed to 32 bits";
 
 #[derive(Args)]
 pub struct IdenticalArgs {
@@ -61,44 +57,6 @@ pub struct IdenticalArgs {
     plant: Option<Plant>,
 }
 
-/// What a planted difference changes.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Plant {
-    Xlated,
-    LineInfo,
-    FuncInfo,
-    Edits,
-}
-
-impl Plant {
-    fn spoil(self, made: &mut Made) {
-        let flip_last = |bytes: &mut Vec<u8>| {
-            if let Some(byte) = bytes.last_mut() {
-                *byte ^= 1;
-            }
-        };
-        let Ok(report) = &mut made.result else {
-            return;
-        };
-        match self {
-            Plant::Xlated => report.xlated.iter_mut().for_each(flip_last),
-            Plant::LineInfo => flip_last(&mut report.line_info.bytes),
-            Plant::FuncInfo => flip_last(&mut report.func_info.bytes),
-            Plant::Edits => made.stats = Stats::default(),
-        }
-    }
-}
-
-/// What became of a program.
-enum Outcome {
-    Loaded,
-    /// Refused in each mode, for the same reason.
-    Refused,
-    /// Given up, as verifying took too long.
-    Slow,
-    Different(String),
-}
-
 /// What became of the programs of a source.
 #[derive(Default)]
 struct Tally {
@@ -123,146 +81,19 @@ impl Tally {
     }
 }
 
-/// Is what modes make of a program wrong, although they make the same of it?
-fn wrong(given: &Given, all: &[(Mode, Made)]) -> Option<String> {
-    if let Some(expected) = given.refused {
-        let errno = all[0].1.errno();
-        return (errno != Some(expected)).then(|| format!("is not at the edge: {errno:?}"));
-    }
-    let Ok(report) = &all[0].1.result else {
-        let refused = format!("is refused: {}", all[0].1.said());
-        return (!given.origin.may_be_refused()).then_some(refused);
-    };
-    let rewritten = report.insns != given.spec.insns.len();
-    let missed = |(mode, made): &(Mode, Made)| {
-        rewritten && *mode != Mode::Stock && made.stats.get("edits") == 0
-    };
-    match given.origin {
-        Origin::Random => None,
-        origin if origin.is_rewritten() && !rewritten => Some("is not rewritten".to_owned()),
-        _ => all
-            .iter()
-            .any(missed)
-            .then(|| "is not rewritten by the patcher".to_owned()),
-    }
-}
-
 /// Loads programs.
 struct Check<'a> {
-    runner: &'a mut Runner,
+    judge: Judge<'a>,
     args: &'a IdenticalArgs,
-    modes: Vec<Mode>,
     source: &'static str,
     tally: Tally,
 }
 
 impl Check<'_> {
-    /// What each mode makes of a program. In stock too if it is refused elsewhere; twice if there is no other mode.
-    fn load(&mut self, given: &Given) -> io::Result<Vec<(Mode, Made)>> {
-        let mut all: Vec<(Mode, Made)> = Vec::new();
-        let modes = match self.modes[..] {
-            [Mode::Stock] => vec![Mode::Stock; 2],
-            _ => self.modes.clone(),
-        };
-        let patient = given.origin != Origin::Random;
-        for mode in modes {
-            // What took no longer than allowed once may just do so the next time.
-            let hurry = (!patient && all.is_empty())
-                .then(Hurry::start)
-                .transpose()?;
-            let made = self.runner.load(mode, &given.spec, Detail::Small)?;
-            drop(hurry);
-            all.push((mode, made));
-            let (_, made) = &all[0];
-            if !patient && made.errno() == Some(libc::EAGAIN) {
-                return Ok(all);
-            }
-        }
-        if all[0].1.result.is_err() && !self.modes.contains(&Mode::Stock) {
-            let made = self.runner.load(Mode::Stock, &given.spec, Detail::Small)?;
-            all.push((Mode::Stock, made));
-        }
-        if let (Some(plant), Some((_, made))) = (self.args.plant, all.last_mut()) {
-            plant.spoil(made);
-        }
-        Ok(all)
-    }
-
-    /// Is a program that is refused, in all of these modes, refused in the same words? So it has to be if a jump is
-    /// too far, and at the edges.
-    fn said_alike(&mut self, given: &Given, all: &[(Mode, Made)]) -> io::Result<Option<String>> {
-        let too_far = all[0].1.errno() == Some(libc::ENOMEM);
-        if !too_far && given.refused.is_none() {
-            return Ok(None);
-        }
-        let mut first = None;
-        for (mode, _) in all {
-            self.runner.switch.set(*mode)?;
-            let said = bpf::refusal(&given.spec);
-            let first = first.get_or_insert_with(|| said.clone());
-            if *first != said {
-                return Ok(Some(format!("{first:?}, and in mode {mode} {said:?}")));
-            }
-        }
-        let said = first.flatten().unwrap_or_default();
-        let wrong = given.refused == Some(libc::ENOMEM) && !said.contains(TOO_FAR);
-        Ok(wrong.then(|| format!("is refused otherwise: {said}")))
-    }
-
-    /// Is a program loaded whose jump is too far, once it may be made longer, and does the log tell?
-    fn relaxes(&mut self, given: &Given) -> io::Result<Option<String>> {
-        self.runner.switch.set(Mode::Patcher)?;
-        if let Err(err) = bpf::load(&given.spec) {
-            return Ok(Some(format!("no jump is relaxed: {err}")));
-        }
-        self.tally.relaxed += 1;
-        let told = bpf::full_log(&given.spec).contains(RELAXED);
-        Ok((!told).then(|| "the log tells of no relaxed jump".to_owned()))
-    }
-
-    fn outcome(&mut self, given: &Given) -> io::Result<(Outcome, Vec<(Mode, Made)>)> {
-        // Stock does not make jumps longer.
-        let refused = match given.origin {
-            Origin::Edge => Some(Refused::now()?),
-            _ => None,
-        };
-        let all = self.load(given)?;
-        let slow = given.origin == Origin::Random && all[0].1.errno() == Some(libc::EAGAIN);
-        if slow {
-            return Ok((Outcome::Slow, all));
-        }
-        let (first, others) = all.split_first().expect("there is a mode");
-        let between = others.iter().find_map(|(mode, made)| {
-            let how = differs(&given.spec, &first.1, made)?;
-            Some(format!("{} and {mode}: {how}", first.0))
-        });
-        let sessions: u64 = all
-            .iter()
-            .map(|(_, made)| made.stats.get("verify_differences"))
-            .sum();
-        let of_kernel = (sessions > 0).then(|| format!("{sessions} sessions differ"));
-        let mut text = between.or(of_kernel).or_else(|| wrong(given, &all));
-        let loads = first.1.result.is_ok();
-        if text.is_none() && !loads {
-            text = self.said_alike(given, &all)?;
-        }
-        drop(refused);
-        let may_relax = given.refused == Some(libc::ENOMEM) && self.runner.switch.has_patcher();
-        if text.is_none() && may_relax {
-            text = self.relaxes(given)?;
-        }
-        let outcome = match text {
-            Some(text) => Outcome::Different(text),
-            None if loads => Outcome::Loaded,
-            None => Outcome::Refused,
-        };
-        Ok((outcome, all))
-    }
-
     /// Loads a program, and counts what became of it. Tells at once what is wrong, as a difference in mode verify may
     /// bring the kernel down.
     fn program(&mut self, given: &Given, number: u64, case: Option<&Case>) -> io::Result<()> {
-        let (outcome, all) = self.outcome(given)?;
+        let (outcome, all) = self.judge.outcome(given)?;
         let spec = &given.spec;
         self.tally.insns += spec.insns.len() as u64;
         self.tally.unprivileged += u64::from(spec.unprivileged);
@@ -283,6 +114,8 @@ impl Check<'_> {
             }
             Outcome::Refused => {
                 self.tally.refused += 1;
+                // One with a jump that is too far has loaded in the end.
+                self.tally.relaxed += u64::from(given.refused == Some(libc::ENOMEM));
                 None
             }
             Outcome::Different(text) => {
@@ -345,13 +178,12 @@ impl Check<'_> {
     }
 
     fn random(&mut self, seed: u64) -> io::Result<()> {
-        let _allowed = unpriv::allow()?;
         // Programs that ask what is allowed are loaded in a mode, too.
-        self.runner.switch.set(Mode::Stock)?;
+        self.judge.runner.switch.set(Mode::Stock)?;
         let mut random = Random::new(seed)?;
         let draw = &self.args.draw;
         for number in draw.numbers() {
-            if draw.is_over(self.runner) {
+            if draw.is_over(self.judge.runner) {
                 break;
             }
             let case = random.case(number);
@@ -359,16 +191,16 @@ impl Check<'_> {
                 describe(&case);
             }
             self.tally.coverage.given(&case);
-            let began = self.runner.seconds();
+            let began = self.judge.runner.seconds();
             let given = Given::new(Origin::Random, case.spec.clone());
             self.program(&given, number, Some(&case))?;
-            let took = self.runner.seconds() - began;
+            let took = self.judge.runner.seconds() - began;
             if took > SLOW {
                 let insns = given.spec.insns.len();
                 out::progress(&format!("case {number}: {insns} insns took {took:.1} s"));
             }
             let tally = &self.tally;
-            draw.progress(number + 1, self.runner, || {
+            draw.progress(number + 1, self.judge.runner, || {
                 let (refused, bad) = (tally.refused, tally.bad);
                 format!(
                     "{} programs, {refused} refused, {bad} differences",
@@ -399,7 +231,7 @@ impl Check<'_> {
             || self.args.draw.prints()
             // A program that is refused before it is rewritten shows nothing.
             || refused * ACCEPTED <= loaded;
-        let rewritten = grown.get("edits") > 0 || !self.runner.switch.has_patcher();
+        let rewritten = grown.get("edits") > 0 || !self.judge.runner.switch.has_patcher();
         loaded > 0 && accepted && rewritten
     }
 }
@@ -433,9 +265,12 @@ pub fn run(args: &IdenticalArgs) -> io::Result<Verdict> {
     for source in sources {
         let before = Stats::read_if(&runner.switch)?;
         let mut check = Check {
-            runner: &mut runner,
+            judge: Judge {
+                runner: &mut runner,
+                modes: &modes,
+                plant: args.plant,
+            },
             args,
-            modes: modes.clone(),
             source: source.name,
             tally: Tally::default(),
         };
@@ -444,7 +279,7 @@ pub fn run(args: &IdenticalArgs) -> io::Result<Verdict> {
         } else {
             check.all_of(&mut *source.open(&args.progs, seed)?)?;
         }
-        let grown = Stats::read_if(&check.runner.switch)?.since(&before);
+        let grown = Stats::read_if(&check.judge.runner.switch)?.since(&before);
         let enough = check.is_enough(&grown);
         let tally = check.tally;
         good &= enough && tally.bad == 0;

@@ -19,7 +19,6 @@ use super::runner::{Runner, Verdict};
 use crate::bpf::{self, Spec};
 use crate::kernel::mode::{Mode, Switch};
 use crate::kernel::stats::Stats;
-use crate::kernel::unpriv;
 use crate::out;
 use crate::programs::mixed::{Kept, Mixed};
 use crate::programs::Source;
@@ -123,7 +122,6 @@ pub fn run(args: &SoakArgs) -> io::Result<Verdict> {
 fn flat(args: &SoakArgs) -> io::Result<Verdict> {
     let mut runner = Runner::of_patcher()?;
     let switch = &mut runner.switch;
-    let _allowed = unpriv::allow()?;
     let mut programs = Mixed::new(&args.progs, args.seed)?;
     switch.set(Mode::Stock)?;
     let (mut specs, mut kept) = (Vec::new(), Kept::default());
