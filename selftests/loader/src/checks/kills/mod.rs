@@ -52,7 +52,7 @@ pub struct KillArgs {
     #[arg(long)]
     mode: Option<ModeName>,
     /// Kill loads of one program until one was killed while edits were recorded and one in linearize, --count at most
-    #[arg(long)]
+    #[arg(long, requires = "mode")]
     phases: bool,
     /// Milliseconds that no process may take longer than, although other programs keep the machine busy
     #[arg(long, default_value_t = 10_000)]

@@ -4,7 +4,6 @@
 //! twin that needs no rewriting. What modes make of a program is compared, too.
 
 mod row;
-mod samples;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -14,13 +13,13 @@ use clap::Args;
 use serde_json::{json, Map, Value};
 
 use super::runner::{Runner, Verdict};
-use crate::bpf::{self, Detail};
+use crate::bpf;
 use crate::kernel::jit;
 use crate::kernel::mode::Mode;
 use crate::out;
 use crate::programs::families::{Check, Family, Program, FAMILIES};
 use crate::programs::{objects, Given, Origin, Source};
-use samples::Plan;
+use row::{Plan, Row};
 
 /// Loads of a real program in each mode, when the user does not say.
 const OBJECT_ROUNDS: usize = 5;
@@ -142,7 +141,7 @@ pub fn run(args: &MeasureArgs) -> io::Result<Verdict> {
 ///
 /// # Errors
 ///
-/// See [`samples::run`].
+/// See [`Row::measure`].
 fn object(
     runner: &mut Runner,
     given: &Given,
@@ -150,23 +149,21 @@ fn object(
     tally: &mut Tally,
 ) -> io::Result<()> {
     let plan = Plan {
+        spec: &given.spec,
+        twin: None,
         modes: runner.switch.modes(),
         rounds: args.rounds.unwrap_or(OBJECT_ROUNDS).max(1),
-        detail: Detail::Full,
-        twin: None,
     };
-    let row = samples::run(runner, &given.spec, &plan)?;
-    let good = row.loaded && row.identical == Some(true) && !row.missed();
-    let refused = !row.loaded && !row.uneven && given.origin != Origin::Own;
+    let row = Row::measure(runner, &plan)?;
+    let good = row.is_good(&given.spec);
+    let refused = row.is_refused() && given.origin != Origin::Own;
     tally.rows += 1;
     tally.not_loaded += usize::from(refused);
     tally.bad += usize::from(!good && !refused);
-    let mut json = Map::from_iter([
-        ("object".to_owned(), json!(given.object)),
-        ("kind".to_owned(), json!(given.spec.kind)),
-        ("good".to_owned(), json!(good)),
-    ]);
-    json.extend(row.json);
+    let mut json = row.json(&plan);
+    json.insert("object".to_owned(), json!(given.object));
+    json.insert("kind".to_owned(), json!(given.spec.kind));
+    json.insert("good".to_owned(), json!(good));
     out::json(&json!({ "program": json }));
     Ok(())
 }
@@ -206,7 +203,7 @@ fn row(runner: &mut Runner, family: &Family, n: usize, has_jit: bool, args: &Mea
 ///
 /// # Errors
 ///
-/// See [`samples::run`]; also what the kernel says about a map.
+/// See [`Row::measure`]; also what the kernel says about a map.
 fn measured(
     runner: &mut Runner,
     family: &Family,
@@ -225,15 +222,12 @@ fn measured(
         check.plant();
     }
     let plan = Plan {
+        spec: &program.spec,
+        twin: Some(&program.twin),
         modes,
         rounds,
-        detail: if modes.len() > 1 {
-            Detail::Small
-        } else {
-            Detail::Length
-        },
-        twin: Some(&program.twin),
     };
+    let row = Row::measure(runner, &plan)?;
     for (key, value) in [
         ("harden", json!(program.spec.harden)),
         ("rounds", json!(rounds)),
@@ -242,15 +236,12 @@ fn measured(
     ] {
         json.insert(key.into(), value);
     }
-    let row = samples::run(runner, &program.spec, &plan)?;
-    let refused = row.json.get("errors").map(Value::to_string);
-    let mut good = row.loaded && row.identical != Some(false) && row.rewritten && !row.missed();
+    json.extend(row.json(&plan));
+    let mut good = row.is_good(&program.spec) && row.rewritten(&program.spec);
     if args.at_most.is_some_and(|most| row.to_twin() > most) {
         good = false;
         json.insert("slow".into(), json!(row.to_twin()));
     }
-    let too_far = n >= family.too_far && row.too_far();
-    json.extend(row.json);
     if let Some(check) = &program.check {
         let decided = decides(runner, check, &program, modes)?;
         match decided {
@@ -261,11 +252,11 @@ fn measured(
             }
         };
     }
-    if too_far {
+    if n >= family.too_far && row.too_far() {
         json.insert("too_far".into(), json!(true));
         return Ok(!json.contains_key("wrong"));
     }
-    if let Some(refused) = refused {
+    if let Some(refused) = json.get("errors").map(Value::to_string) {
         json.insert("error".into(), json!(refused));
     }
     Ok(good)

@@ -1,197 +1,292 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes a result row of the samples of a program.
+//! Loads one program again and again, modes taking turns, and makes a row of the times.
 
 use std::io;
 
 use serde_json::{json, Map, Value};
 
-use super::samples::{Plan, Samples};
 use crate::bpf::{self, Detail, Spec};
-use crate::compare::difference;
+use crate::checks::runner::{differs, names, Made, Runner};
 use crate::kernel::mode::Mode;
 use crate::kernel::stats::Stats;
+use crate::out;
+
+/// A load that takes longer than this, in ns, is reported as it happens.
+const SLOW_NS: u64 = 2_000_000_000;
+
+/// How a program is to be loaded.
+pub struct Plan<'a> {
+    pub spec: &'a Spec,
+    /// Program without need of rewriting, loaded in stock mode in each round as a yardstick.
+    pub twin: Option<&'a Spec>,
+    pub modes: &'a [Mode],
+    /// Loads in each mode.
+    pub rounds: usize,
+}
+
+/// Loads of one mode.
+struct Samples {
+    mode: Mode,
+    ns: Vec<u64>,
+    stats: Vec<Stats>,
+    /// Why it refuses the program.
+    refused: Option<(io::Error, Option<String>)>,
+}
 
 /// What became of a program.
 pub struct Row {
-    /// The row as it is printed.
-    pub json: Map<String, Value>,
-    /// Loaded in every mode asked for.
-    pub loaded: bool,
-    /// Loaded in some mode but not in another, or refused for different reasons.
-    pub uneven: bool,
-    /// Whether both modes, or on a kernel without patcher two loads, gave the same; None when there
-    /// was nothing to compare.
-    pub identical: Option<bool>,
-    /// The length changed, so something was rewritten.
-    pub rewritten: bool,
-    /// Edits of one load in the mode that is not stock; None without a patcher.
-    pub edits: Option<u64>,
-    /// Median load time of each mode in ns, in the order of the plan.
-    pub medians: Vec<(Mode, u64)>,
-    /// Modes that refused the program, and why.
-    refused: Vec<(Mode, io::Error, Option<String>)>,
+    samples: Vec<Samples>,
+    twin_ns: Vec<u64>,
+    /// The first load that gave a program.
+    first: Option<Made>,
+    /// The first difference of another load from that.
+    difference: Option<String>,
 }
 
 impl Row {
-    /// Was the program rewritten, but in patcher mode not by the patcher?
-    pub fn missed(&self) -> bool {
-        self.rewritten && self.edits == Some(0)
+    /// Loads a program as planned.
+    ///
+    /// # Errors
+    ///
+    /// The mode cannot be switched or the counters not be read. A program that is refused is no
+    /// error, it is what the row says.
+    pub fn measure(runner: &mut Runner, plan: &Plan) -> io::Result<Self> {
+        let of_mode = |&mode| Samples {
+            mode,
+            ns: Vec::new(),
+            stats: Vec::new(),
+            refused: None,
+        };
+        let mut row = Self {
+            samples: plan.modes.iter().map(of_mode).collect(),
+            twin_ns: Vec::new(),
+            first: None,
+            difference: None,
+        };
+        // The kernel cannot report the insns of the longest ones, of which there is no other mode to compare with.
+        let detail = match plan.modes {
+            [Mode::Patcher] => Detail::Length,
+            _ => Detail::Small,
+        };
+        for round in 0..plan.rounds {
+            // Whoever comes after a long load of stock pays for its freed pages: every second round goes
+            // the other way.
+            let reverse = round % 2 == 1;
+            if reverse {
+                row.load_twin(runner, plan)?;
+            }
+            for at in 0..plan.modes.len() {
+                let at = if reverse {
+                    plan.modes.len() - 1 - at
+                } else {
+                    at
+                };
+                row.load(runner, plan.spec, at, detail)?;
+            }
+            if !reverse {
+                row.load_twin(runner, plan)?;
+            }
+        }
+        Ok(row)
     }
 
-    /// How many times as long as its twin the program takes at least, in the last mode.
-    pub fn to_twin(&self) -> f64 {
-        let min = |name: &str| {
-            self.json
-                .get(&format!("{name}_ns_min"))
-                .and_then(Value::as_u64)
+    fn load(
+        &mut self,
+        runner: &mut Runner,
+        spec: &Spec,
+        at: usize,
+        detail: Detail,
+    ) -> io::Result<()> {
+        let samples = &mut self.samples[at];
+        if samples.refused.is_some() {
+            return Ok(());
+        }
+        let made = runner.load(samples.mode, spec, detail)?;
+        if let Err(err) = made.result {
+            samples.refused = Some((err, bpf::refusal(spec)));
+            return Ok(());
+        }
+        let ns = made.took.as_nanos() as u64;
+        if ns > SLOW_NS {
+            let (mode, seconds) = (samples.mode, ns as f64 / 1e9);
+            out::progress(&format!("{}: {mode} took {seconds:.1} s", spec.name));
+        }
+        samples.ns.push(ns);
+        samples.stats.push(made.stats.clone());
+        match &self.first {
+            None => self.first = Some(made),
+            Some(first) if self.difference.is_none() => {
+                self.difference = differs(spec, first, &made)
+                    .map(|how| format!("a load in mode {}: {how}", samples.mode));
+            }
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn load_twin(&mut self, runner: &mut Runner, plan: &Plan) -> io::Result<()> {
+        let Some(twin) = plan.twin else {
+            return Ok(());
         };
-        let last = self.medians.last().and_then(|(mode, _)| min(mode.name()));
-        let both = last.zip(min("twin"));
-        both.and_then(|(took, twin)| ratio(took, twin))
-            .unwrap_or(f64::INFINITY)
+        let made = runner.load(Mode::Stock, twin, Detail::Length)?;
+        if made.result?.insns != twin.insns.len() {
+            let text = format!("{}: was rewritten, is no yardstick", twin.name);
+            return Err(io::Error::other(text));
+        }
+        self.twin_ns.push(made.took.as_nanos() as u64);
+        Ok(())
+    }
+
+    fn refused(&self) -> impl Iterator<Item = (Mode, &io::Error, Option<&str>)> {
+        self.samples.iter().filter_map(|samples| {
+            let (err, reason) = samples.refused.as_ref()?;
+            Some((samples.mode, err, reason.as_deref()))
+        })
+    }
+
+    /// Loaded in every mode?
+    fn loaded(&self) -> bool {
+        self.refused().next().is_none()
+    }
+
+    /// Refused in every mode, for the same reason?
+    pub fn is_refused(&self) -> bool {
+        let mut errnos: Vec<_> = self
+            .refused()
+            .map(|(_, err, _)| err.raw_os_error())
+            .collect();
+        let everywhere = errnos.len() == self.samples.len();
+        errnos.dedup();
+        everywhere && errnos.len() == 1
+    }
+
+    /// Do both modes give the same? None if there was nothing to compare.
+    fn identical(&self) -> Option<bool> {
+        (self.loaded() && self.samples.len() > 1).then_some(self.difference.is_none())
+    }
+
+    /// Did the length change, so that something was rewritten?
+    pub fn rewritten(&self, spec: &Spec) -> bool {
+        let report = self
+            .first
+            .as_ref()
+            .and_then(|made| made.result.as_ref().ok());
+        report.is_some_and(|report| report.insns != spec.insns.len())
+    }
+
+    /// Is it loaded in every mode, always as the same, and rewritten by the patcher if it is in that mode?
+    pub fn is_good(&self, spec: &Spec) -> bool {
+        let edits = self.counted().map(|stats| stats.get("edits"));
+        let missed = self.rewritten(spec) && edits == Some(0);
+        self.loaded() && self.difference.is_none() && !missed
     }
 
     /// Was the program refused in mode stock alone, as a jump did not fit?
     pub fn too_far(&self) -> bool {
-        let too_far = |(mode, err, reason): &(Mode, io::Error, Option<String>)| {
-            *mode == Mode::Stock && bpf::is_too_far(err, reason.as_deref().unwrap_or_default())
-        };
-        !self.refused.is_empty() && self.refused.iter().all(too_far)
+        !self.loaded()
+            && self.refused().all(|(mode, err, reason)| {
+                mode == Mode::Stock && bpf::is_too_far(err, reason.unwrap_or_default())
+            })
     }
-}
 
-pub fn summarise(
-    spec: &Spec,
-    plan: &Plan,
-    samples: Vec<(Mode, Samples)>,
-    errors: Vec<(Mode, io::Error)>,
-) -> Row {
-    let loaded = errors.is_empty();
-    let same_error = errors
-        .windows(2)
-        .all(|pair| pair[0].1.raw_os_error() == pair[1].1.raw_os_error());
-    let uneven = !loaded && (errors.len() < samples.len() || !same_error);
-    let mut row = Map::new();
-    row.insert("name".into(), json!(spec.name));
-    row.insert("insns_before".into(), json!(spec.insns.len()));
-    row.insert(
-        "modes".into(),
-        plan.modes.iter().map(|mode| mode.name()).collect(),
-    );
-    row.insert("loaded".into(), json!(loaded));
+    /// How many times as long as its twin the program takes at least, in the last mode.
+    pub fn to_twin(&self) -> f64 {
+        let took = self
+            .samples
+            .last()
+            .and_then(|samples| samples.ns.iter().min());
+        let both = took.zip(self.twin_ns.iter().min());
+        both.and_then(|(took, twin)| ratio(*took, *twin))
+            .unwrap_or(f64::INFINITY)
+    }
 
-    let refused = errors
-        .into_iter()
-        .map(|(mode, err)| (mode, err, bpf::refusal(spec)));
-    let refused: Vec<_> = refused.collect();
-    for (mode, err, reason) in &refused {
-        let error = json!({
-            "mode": mode.name(),
-            "errno": err.raw_os_error(),
-            "text": err.to_string(),
-            "reason": reason,
+    /// The counters of the first load that is not in stock.
+    fn counted(&self) -> Option<&Stats> {
+        let mut others = self
+            .samples
+            .iter()
+            .filter(|samples| samples.mode != Mode::Stock);
+        others.next()?.stats.first()
+    }
+
+    /// The row as it is printed.
+    pub fn json(&self, plan: &Plan) -> Map<String, Value> {
+        let errors = self.refused().map(|(mode, err, reason)| {
+            json!({
+                "mode": mode.name(), "errno": err.raw_os_error(), "text": err.to_string(), "reason": reason,
+            })
         });
-        row.entry("errors")
-            .or_insert_with(|| json!([]))
-            .as_array_mut()
-            .unwrap()
-            .push(error);
-    }
-
-    let mut medians = Vec::new();
-    for (mode, samples) in &samples {
-        if !samples.ns.is_empty() {
-            put_times(&mut row, mode.name(), &samples.ns);
-            medians.push((*mode, median(&samples.ns)));
+        let errors: Vec<_> = errors.collect();
+        let mut row = Map::new();
+        let mut put = |name: &str, value: Value| row.insert(name.to_owned(), value);
+        put("name", json!(plan.spec.name));
+        put("insns_before", json!(plan.spec.insns.len()));
+        put("modes", names(plan.modes));
+        put("loaded", json!(self.loaded()));
+        put("identical", json!(self.identical()));
+        put("difference", json!(self.difference));
+        if !errors.is_empty() {
+            put("errors", json!(errors));
         }
-    }
-    let edits = put_stats(&mut row, &samples);
-
-    let found = if loaded {
-        compare(spec, plan, &samples)
-    } else {
-        None
-    };
-    let rewritten = samples
-        .iter()
-        .filter_map(|(_, s)| s.report.as_ref())
-        .any(|report| report.insns != spec.insns.len());
-    if let Some(report) = samples.iter().find_map(|(_, s)| s.report.as_ref()) {
-        row.insert("insns_after".into(), json!(report.insns));
-        row.insert("verified_insns".into(), json!(report.verified_insns));
-        row.insert("line_info_records".into(), json!(report.line_info.count()));
-        row.insert("func_info_records".into(), json!(report.func_info.count()));
-    }
-    let identical = found.as_ref().map(Option::is_none);
-    row.insert("identical".into(), json!(identical));
-    row.insert("difference".into(), json!(found.flatten()));
-    if let [(Mode::Stock, stock), (Mode::Patcher, patcher)] = medians[..] {
-        row.insert("ratio".into(), json!(ratio(stock, patcher)));
-    }
-    Row {
-        json: row,
-        loaded,
-        uneven,
-        identical,
-        rewritten,
-        edits,
-        medians,
-        refused,
+        if let Some(Ok(report)) = self.first.as_ref().map(|made| &made.result) {
+            put("insns_after", json!(report.insns));
+            put("verified_insns", json!(report.verified_insns));
+        }
+        for samples in &self.samples {
+            put_times(&mut row, samples.mode.name(), &samples.ns);
+            if !self.twin_ns.is_empty() {
+                let to_twin = ratio(median(&samples.ns), median(&self.twin_ns));
+                row.insert(format!("{}_to_twin", samples.mode), json!(to_twin));
+            }
+        }
+        put_times(&mut row, "twin", &self.twin_ns);
+        if let [stock, patcher] = &self.samples[..] {
+            let ratio = ratio(median(&stock.ns), median(&patcher.ns));
+            row.insert("ratio".to_owned(), json!(ratio));
+        }
+        if let Some(first) = self.counted() {
+            for name in ["edits", "sessions", "bytes_moved"] {
+                row.insert(name.to_owned(), json!(first.get(name)));
+            }
+            let others = self
+                .samples
+                .iter()
+                .filter(|samples| samples.mode != Mode::Stock);
+            let stats: Vec<_> = others.flat_map(|samples| &samples.stats).collect();
+            let times =
+                |of: fn(&Stats) -> u64| stats.iter().map(|stats| of(stats)).collect::<Vec<_>>();
+            put_times(&mut row, "rewrite", &times(Stats::rewrite_ns));
+            put_times(&mut row, "record", &times(|stats| stats.get("record_ns")));
+            put_times(
+                &mut row,
+                "linearize",
+                &times(|stats| stats.get("linearize_ns")),
+            );
+        }
+        row
     }
 }
 
-/// Whether the loads gave the same: None when there is nothing to compare, else the difference.
-fn compare(spec: &Spec, plan: &Plan, samples: &[(Mode, Samples)]) -> Option<Option<String>> {
-    let reported = |(_, s): &(Mode, Samples)| s.report.as_ref().is_some_and(|r| r.xlated.is_some());
-    if plan.detail == Detail::Length || !samples.iter().all(reported) {
-        return None;
+/// Adds the samples of a time, their minimum and median, if there are any.
+fn put_times(row: &mut Map<String, Value>, name: &str, ns: &[u64]) {
+    if !ns.is_empty() {
+        row.insert(format!("{name}_ns"), json!(ns));
+        row.insert(format!("{name}_ns_min"), json!(ns.iter().min()));
+        row.insert(format!("{name}_ns_median"), json!(median(ns)));
     }
-    let unstable = samples.iter().find_map(|(mode, s)| {
-        s.unstable
-            .as_ref()
-            .map(|said| format!("two loads in mode {mode}: {said}"))
-    });
-    let between = || match samples {
-        [(_, a), (_, b)] => difference(&spec.insns, a.report.as_ref()?, b.report.as_ref()?),
-        _ => None,
-    };
-    Some(unstable.or_else(between))
-}
-
-/// Adds the samples of a load time, their minimum and median.
-pub fn put_times(row: &mut Map<String, Value>, name: &str, ns: &[u64]) {
-    row.insert(format!("{name}_ns"), json!(ns));
-    row.insert(format!("{name}_ns_min"), json!(ns.iter().min()));
-    row.insert(format!("{name}_ns_median"), json!(median(ns)));
-}
-
-/// Adds what the patcher counted in the mode that is not stock: times as samples, the rest of the first load.
-fn put_stats(row: &mut Map<String, Value>, samples: &[(Mode, Samples)]) -> Option<u64> {
-    let (_, samples) = samples.iter().find(|(mode, _)| *mode != Mode::Stock)?;
-    let first = samples.stats.first()?;
-    for name in ["edits", "sessions", "bytes_moved"] {
-        row.insert(name.into(), json!(first.get(name)));
-    }
-    let times = |of: fn(&Stats) -> u64| samples.stats.iter().map(of).collect::<Vec<_>>();
-    put_times(row, "rewrite", &times(Stats::rewrite_ns));
-    put_times(row, "record", &times(|stats| stats.get("record_ns")));
-    put_times(row, "linearize", &times(|stats| stats.get("linearize_ns")));
-    Some(first.get("edits"))
 }
 
 /// Middle value, the lower one of two; 0 of nothing.
-pub fn median(values: &[u64]) -> u64 {
+fn median(values: &[u64]) -> u64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
-    sorted
-        .get(sorted.len().saturating_sub(1) / 2)
-        .copied()
-        .unwrap_or(0)
+    let middle = sorted.len().saturating_sub(1) / 2;
+    sorted.get(middle).copied().unwrap_or(0)
 }
 
 /// Quotient of two times; None for a division by zero.
-pub fn ratio(a: u64, b: u64) -> Option<f64> {
+fn ratio(a: u64, b: u64) -> Option<f64> {
     (b > 0).then(|| a as f64 / b as f64)
 }
 
