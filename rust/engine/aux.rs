@@ -78,7 +78,7 @@ fn expand(
         let seen = entries[from].seen;
         let is_target = entries[from].indirect_target();
         // As a whole, with what is between the fields.
-        entries.copy_within(from..=from, last);
+        shift::copy(entries, from..from + 1, last);
         for (entry, insn) in entries[first..last].iter_mut().zip(&insns[first..]) {
             abi::clear(entry);
             entry.seen = seen;

@@ -9,6 +9,7 @@ use super::{
     },
     group::Group,
     log::{
+        bytes_of,
         Edit,
         Log, //
     }, //
@@ -71,17 +72,17 @@ impl<'a> Iterator for Pieces<'a> {
 ///
 /// # Invariants
 ///
-/// - If an insn moves, `new_idx` has `len + 1` entries that are of this layout, which ascend and are
-///   less than 2^31. Entry `i` is the index, in the new program, of the first insn of what stands for
+/// - If an insn moves, there is `new_idx`, and its first `len + 1` entries are of this layout, ascend and
+///   are less than 2^31. Entry `i` is the index, in the new program, of the first insn of what stands for
 ///   old insn `i`: of its group, or of the next insn that stays if it is removed. The last entry is
 ///   the length of the new program.
-/// - `entered` is empty unless the log removes more than one insn at a time, and has an entry for
-///   each old insn then.
+/// - There is `entered`, with an entry for each old insn, if the log removes more than one insn at a
+///   time.
 pub(crate) struct Layout<'a> {
     log: &'a Log,
-    new_idx: Array<u32>,
+    new_idx: Option<Array<u32>>,
     /// Where a reference to each old insn leads, for those inside of removed runs.
-    entered: Array<u32>,
+    entered: Option<Array<u32>>,
     /// Some group is longer than one insn.
     pub(crate) grows: bool,
     /// All edits remove insns. Then none is longer.
@@ -102,44 +103,25 @@ impl<'a> Layout<'a> {
         let sum = log.sum();
         let mut layout = Self {
             log,
-            new_idx: log.take_table(),
-            entered: Array::new(),
+            new_idx: None,
+            entered: None,
             grows: sum.added > 0,
             shrinks: sum.longest_removal > 0,
         };
         if layout.moves() {
-            if layout.new_idx.len() <= len {
-                layout.new_idx = abi::zeroed(len + 1)?;
-            }
+            let mut table = match log.take_table().filter(|table| table.len() > len) {
+                Some(table) => table,
+                None => abi::zeroed(len + 1)?,
+            };
             // INVARIANT: Each old insn has its entry, and the end has one. Entries are sums of lengths
             // that together are less than 2^31.
-            number(&mut layout.new_idx[..=len], log.edits());
-        }
-        if sum.longest_removal > 1 {
-            layout.enter_runs()?;
+            number(&mut table[..=len], log.edits());
+            if sum.longest_removal > 1 {
+                layout.entered = Some(enter_runs(&table[..=len], log.edits())?);
+            }
+            layout.new_idx = Some(table);
         }
         Ok(layout)
-    }
-
-    /// Fills `entered`, in one sweep from the end.
-    ///
-    /// A reference to old insn `t` of a removed run of `cnt` insns leads where one to `t + cnt` leads,
-    /// as in `bpf_remove_insns()`: to the first insn of the run, it leads behind the run; to one
-    /// further in, as much further. That may be in a run again, or behind the end of the program.
-    fn enter_runs(&mut self) -> Result {
-        let len = self.old_len();
-        abi::extend(&mut self.entered, &self.new_idx[..len as usize])?;
-        for edit in self.log.edits().iter().rev().filter(|e| e.removes()) {
-            let cnt = edit.end() - edit.idx;
-            for old in (edit.idx..edit.end()).rev() {
-                let to = old + cnt;
-                self.entered[old as usize] = match self.entered.get(to as usize) {
-                    Some(&entered) => entered,
-                    None => self.new_len() + (to - len),
-                };
-            }
-        }
-        Ok(())
     }
 
     /// Does any insn move? If not, each edit puts one insn in place of one.
@@ -174,10 +156,9 @@ impl<'a> Layout<'a> {
     ///
     /// If `old` is more than the length of the old program.
     pub(crate) fn start(&self, old: u32) -> u32 {
-        if self.moves() {
-            self.new_idx[old as usize]
-        } else {
-            old
+        match &self.new_idx {
+            Some(table) => table[old as usize],
+            None => old,
         }
     }
 
@@ -198,7 +179,7 @@ impl<'a> Layout<'a> {
         match u32::try_from(target) {
             Err(_) => target,
             Ok(_) if target > len => i64::from(self.new_len()) + (target - len),
-            Ok(old) => match self.entered.get(old as usize) {
+            Ok(old) => match self.entered.as_ref().and_then(|e| e.get(old as usize)) {
                 Some(&entered) => entered.into(),
                 None => self.start(old).into(),
             },
@@ -244,13 +225,15 @@ impl<'a> Layout<'a> {
 
     /// Returns the bytes that the tables hold.
     pub(crate) fn bytes(&self) -> usize {
-        (self.new_idx.capacity() + self.entered.capacity()) * size_of::<u32>()
+        bytes_of(&self.new_idx) + bytes_of(&self.entered)
     }
 }
 
 impl Drop for Layout<'_> {
     fn drop(&mut self) {
-        self.log.give_table(core::mem::take(&mut self.new_idx));
+        if let Some(table) = self.new_idx.take() {
+            self.log.give_table(Some(table));
+        }
     }
 }
 
@@ -279,6 +262,30 @@ fn number(table: &mut [u32], edits: &[Edit]) {
         new += edit.added();
     }
     count_up(&mut table[old..], new);
+}
+
+/// Returns where a reference to each old insn leads, in one sweep from the end. `table` is the one of the
+/// layout.
+///
+/// A reference to old insn `t` of a removed run of `cnt` insns leads where one to `t + cnt` leads, as in
+/// `bpf_remove_insns()`: to the first insn of the run, it leads past the run; to one further in, as much
+/// further. That may be in a run again, or past the end of the program.
+fn enter_runs(table: &[u32], edits: &[Edit]) -> Result<Array<u32>> {
+    // The last entry is the new length. Lengths are u32s.
+    let len = table.len() - 1;
+    let mut entered = Array::new();
+    abi::extend(&mut entered, &table[..len])?;
+    for edit in edits.iter().rev().filter(|e| e.removes()) {
+        let cnt = (edit.end() - edit.idx) as usize;
+        for old in (edit.idx as usize..edit.end() as usize).rev() {
+            let to = old + cnt;
+            entered[old] = match entered.get(to) {
+                Some(&entered) => entered,
+                None => table[len] + (to - len) as u32,
+            };
+        }
+    }
+    Ok(entered)
 }
 
 /// Fills `entries` with ascending numbers from `first` on. Returns the next one.

@@ -60,8 +60,9 @@ pub(crate) struct Log {
     open: Option<Kind>,
     /// What all edits together come to.
     sum: Sum,
-    /// Memory for the table of a layout, while there is none.
-    table: Cell<Array<u32>>,
+    /// Memory for the table of a layout, while no layout has it. No empty array, as the kernel takes a
+    /// while to free nothing.
+    table: Cell<Option<Array<u32>>>,
 }
 
 /// What the edits of a log come to, kept while they are recorded.
@@ -95,16 +96,16 @@ impl Log {
             free: 0,
             open: None,
             sum: Sum::default(),
-            table: Cell::default(),
+            table: Cell::new(None),
         }
     }
 
     /// Takes the memory for a table. The layout that it is for gives it back.
-    pub(super) fn take_table(&self) -> Array<u32> {
+    pub(super) fn take_table(&self) -> Option<Array<u32>> {
         self.table.take()
     }
 
-    pub(super) fn give_table(&self, table: Array<u32>) {
+    pub(super) fn give_table(&self, table: Option<Array<u32>>) {
         self.table.set(table);
     }
 
@@ -286,10 +287,15 @@ impl Log {
         let table = self.take_table();
         let bytes = self.edits.capacity() * size_of::<Edit>()
             + self.pool.capacity() * size_of::<Insn>()
-            + table.capacity() * size_of::<u32>();
+            + bytes_of(&table);
         self.give_table(table);
         bytes
     }
+}
+
+/// Returns the bytes of a table that may not be there.
+pub(super) fn bytes_of(table: &Option<Array<u32>>) -> usize {
+    table.as_ref().map_or(0, Array::capacity) * size_of::<u32>()
 }
 
 /// Makes room in `array` for `n` elements more, of a log that has come through `done` insns of its

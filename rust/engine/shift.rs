@@ -12,6 +12,18 @@ use super::{
 };
 use core::ops::Range;
 
+/// Copies the items of `from` to `to`. Where they do not overlap, the kernel's memcpy() does it: its
+/// memmove() copies byte by byte then (`rep movsb`), which takes a CPU a while to begin.
+#[inline]
+pub(super) fn copy<T: Copy>(items: &mut [T], from: Range<usize>, to: usize) {
+    if to < from.end {
+        items.copy_within(from, to);
+    } else {
+        let (front, end) = items.split_at_mut(to);
+        end[..from.len()].copy_from_slice(&front[from]);
+    }
+}
+
 /// Moves the items of the insns `old` towards the end, the first of them to `to`. `moved` is called with
 /// the items, old insns whose items have moved, and where the first of them is now.
 ///
@@ -32,7 +44,11 @@ pub(super) fn apart<T: Copy>(
         let kept = from..old.end;
         old.end = from;
         if by > 0 {
-            items.copy_within(kept.start as usize..kept.end as usize, (from + by) as usize);
+            copy(
+                items,
+                kept.start as usize..kept.end as usize,
+                (from + by) as usize,
+            );
         }
         pauses.count(kept.len());
         moved(items, kept, from + by);
@@ -58,7 +74,7 @@ pub(super) fn together<T: Copy>(
             let kept = old.start..end;
             old.start = end;
             if kept.start != to {
-                items.copy_within(kept.start as usize..kept.end as usize, to as usize);
+                copy(items, kept.start as usize..kept.end as usize, to as usize);
             }
             pauses.count(kept.len());
             let at = to;

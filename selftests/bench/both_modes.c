@@ -30,7 +30,7 @@
 #include "memory.h"
 
 #define MODE "/sys/module/bpf_patcher/parameters/mode"
-#define STATS "/sys/kernel/debug/bpf_patcher/stats"
+#define STATS "/sys/module/bpf_patcher/parameters/stats"
 #define HARDEN "/proc/sys/net/core/bpf_jit_harden"
 #define MAX_ROUNDS 24
 /* A load that takes longer is repeated less, in ns. */

@@ -15,7 +15,6 @@ use crate::engine::{
     log::{Kind, Log},
     reach,
 };
-use crate::host::Outside;
 use kernel::{bindings, prelude::Zeroable};
 use std::{hint::black_box, time::Instant};
 
@@ -68,6 +67,19 @@ fn load() -> Insn {
     }
 }
 
+struct Loads;
+
+impl Host for Loads {
+    fn zero_extends(&self, insn: &Insn) -> bool {
+        // As an insn of this program: a load of 32 bits.
+        u32::from(insn.code & 0x18) != bindings::BPF_DW
+    }
+
+    fn poke(&mut self, _: &mut dyn FnMut(u32) -> u32) {}
+
+    fn insn_arrays(&mut self, _: &mut dyn FnMut(u32) -> u32) {}
+}
+
 #[inline(never)]
 fn step_record(edits: u32, mut log: Log) -> Log {
     log.reset(edits + 2);
@@ -111,8 +123,7 @@ fn round(edits: u32, kept: &mut Log) -> Steps {
     let mut insns = vec![load(); after];
     insns[edits as usize..len].fill(Insn::default());
     let mut entries: Vec<InsnAux> = (0..after).map(|_| InsnAux::zeroed()).collect();
-    // As an insn of this program: a load of 32 bits.
-    let mut host = Outside::new(|insn| u32::from(insn.code & 0x18) != bindings::BPF_DW);
+    let mut host = Loads;
 
     let old_log = core::mem::replace(kept, Log::new(0));
     let (log, record) = timed(|| step_record(edits, old_log));
