@@ -97,12 +97,13 @@ part_memory() {
 	done"
 	cat "$raw/memory.families/loads.jsonl" "$raw/memory.loads" >"$raw/memory.jsonl"
 }
-# size_of KIND: the sizes of the kernel and of the verifier's allocation for each load, in bytes.
+# size_of KIND: the sizes of the kernel and of the verifier's allocation for each load, in bytes. Each crate has that
+# structure once more.
 size_of() {
 	local vmlinux
 	vmlinux=$(kernel_path "$1")/vmlinux
 	run "$TOP/scripts/setup/inroot.sh" size "$vmlinux" | awk 'NR == 2 { printf "{\"text\": %d, \"data\": %d, \"bss\": %d, ", $1, $2, $3 }'
-	run "$TOP/scripts/setup/inroot.sh" pahole --sizes "$vmlinux" | awk '$1 == "bpf_verifier_env" { printf "\"env\": %d}", $2 }'
+	run "$TOP/scripts/setup/inroot.sh" pahole --sizes "$vmlinux" | awk '$1 == "bpf_verifier_env" && !n++ { printf "\"env\": %d}", $2 }'
 }
 part_carrying() {
 	local mode=none kind
