@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # inroot.sh COMMAND...: runs a command in the tool root, as the calling user, in the current directory.
-# The root is read-only; the cache and the checkout can be written, KSRC can be read.
+# The root is read-only; the cache and the checkout can be written, KSRC can be read. INROOT is another root.
 
 # shellcheck source=scripts/lib/paths.sh
 source "$(dirname "$0")/../lib/paths.sh"
 
-root=$(toolroot_path)
+root=${INROOT:-$(toolroot_path)}
 [[ -d $root ]] || die "there is no tool root yet; run 'make toolroot'"
 bwrap --ro-bind / / true 2>/dev/null ||
 	die "bubblewrap cannot create namespaces here; run as root, allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or give the container --privileged"
@@ -39,9 +39,10 @@ args+=(--bind "$CACHE" "$CACHE" --bind "$TOP" "$TOP")
 [[ -t 1 ]] || TERM=dumb
 path=/usr/sbin:/usr/bin:/sbin:/bin
 bindgen=$(bindgen_path)
-[[ ! -d $bindgen ]] || path=$bindgen/bin:$path
+[[ -n ${INROOT:-} || ! -d $bindgen ]] || path=$bindgen/bin:$path
+llvm=("$root"/usr/lib/llvm-*)
 args+=(--setenv PATH "$path" --setenv HOME "$CACHE/home" --setenv LC_ALL C.UTF-8 --setenv TERM "${TERM:-dumb}"
-	--setenv PYTHONDONTWRITEBYTECODE 1 --setenv LIBCLANG_PATH /usr/lib/llvm-22/lib)
+	--setenv PYTHONDONTWRITEBYTECODE 1 --setenv LIBCLANG_PATH "${llvm[-1]#"$root"}/lib")
 # What the caller sets for network and tools. Nothing else of the environment gets in.
 for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY "${!CARGO_HTTP_@}" "${!CARGO_NET_@}" \
 	CARGO_TARGET_DIR RUSTFLAGS GIT_CEILING_DIRECTORIES; do
