@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Boots Debian's unmodified kernel in QEMU, with the livepatch and the module in an initramfs, and loads programs before,
+# while and after they are in. TRANSITIONS (200) and LADDER (1000,4000,10000 edits) are the init's.
+
+# shellcheck source=scripts/livepatch/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+# The programs that the init calls, and what these link with.
+pack() {
+	local modules=$1 dir=$2 root=$2/root program
+	mkdir -p "$root"/{usr/bin,usr/lib,usr/lib64,proc,sys,dev,tmp,progs,modules}
+	ln -s usr/bin usr/lib usr/lib64 "$root/"
+	ln -s bin "$root/usr/sbin"
+	for program in bash insmod rmmod mount cat sleep grep sed awk dmesg uname tail head touch sort uniq test rm; do
+		program=$(in_root bash -c "PATH=/usr/sbin:/usr/bin; readlink -f \$(type -P $program)")
+		echo "$program"
+		in_root ldd "$program" | grep -oE '/[^ ]+' || true
+	done | sort -u | while read -r program; do
+		in_root cp -L --parents "$program" "$root"
+	done
+	for program in insmod rmmod; do ln -sf kmod "$root/usr/bin/$program"; done
+	ln -sf mawk "$root/usr/bin/awk"
+	cp "$(loader_path)" "$root/usr/bin/loader"
+	find "$(progs_path)" -maxdepth 1 -name '*.o' -exec cp -t "$root/progs" {} +
+	cp "$modules"/*.ko "$root/modules/"
+	cp "$TOP/selftests/livepatch/init.sh" "$root/init"
+	(cd "$root" && find . | in_root cpio --quiet -o -H newc --owner=+0:+0 | gzip -1 >"$dir/initramfs")
+}
+dispatch_step "$@"
+
+run "$TOP/scripts/setup/host-packages.sh" vm
+lock_cache
+modules=$(run "$TOP/scripts/livepatch/build.sh")
+run "$TOP/scripts/build/loader.sh"
+run "$TOP/scripts/build/progs.sh"
+pin_source_key
+debian=${modules/modules-/debian-}
+dir=$(partial_dir livepatch-vm)
+chmod 755 "$dir"
+stage "initramfs" livepatch-initramfs pack "$modules" "$dir"
+mkdir -p "$TOP/results"
+log=$TOP/results/livepatch-vm.log
+note "QEMU: Debian's kernel, ${modules##*modules-} (log: $log)"
+# One thread for both CPUs, as a CPU may run code that another has just patched.
+run timeout "${VM_TIMEOUT:-7200}" qemu-system-x86_64 -accel "${ACCEL:-tcg},thread=single" -cpu max,la57=off -smp "${VM_CPUS:-2}" -m 3G \
+	-kernel "$debian"/boot/vmlinuz-* -initrd "$dir/initramfs" -nodefaults -no-reboot -display none -serial stdio \
+	-append "console=ttyS0 quiet panic=-1 watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 ${TRANSITIONS:+TRANSITIONS=$TRANSITIONS} ${LADDER:+LADDER=$LADDER} ${COUNT:+COUNT=$COUNT} ${VM_APPEND:-}" \
+	</dev/null | tr -d '\r' | tee "$log" | sed -un 's/^# /    /p; /^\(not \)\?ok/p' >&2
+remove_tree "$dir"
+grep -qx '@exit 0' "$log" || die "see $log"
