@@ -28,6 +28,12 @@ struct bpf_prog *bpf_prog_realloc(struct bpf_prog *prog, unsigned int size, gfp_
 }
 EXPORT(bpf_prog_realloc);
 
+void bpf_clear_insn_aux_data(struct bpf_verifier_env *env, int start, int len)
+{
+	livepatch_clear_insn_aux_data(env, start, len);
+}
+EXPORT(bpf_clear_insn_aux_data);
+
 /* These are the livepatch's own. */
 EXPORT(bpf_patcher_register);
 EXPORT(bpf_patcher_unregister);
@@ -36,5 +42,4 @@ EXPORT(bpf_prepend_insn_data);
 EXPORT(verifier_remove_insns);
 EXPORT(verbose_range);
 EXPORT(verbose_relaxed);
-EXPORT(bpf_clear_insn_aux_data);
 EXPORT(bpf_insn_array_values);

@@ -5,6 +5,7 @@
 
 #include <linux/filter.h>
 
+void livepatch_clear_insn_aux_data(struct bpf_verifier_env *env, int start, int len);
 int livepatch_insn_def32(struct bpf_prog *prog, struct bpf_insn *insn);
 struct bpf_prog *livepatch_patch_insn_single(struct bpf_prog *prog, u32 off,
 					     const struct bpf_insn *patch, u32 len);

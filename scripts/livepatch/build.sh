@@ -96,17 +96,32 @@ compile_patched() {
 	compile "$tree" "$dir/patched" "-ffunction-sections -fdata-sections -I$tree/kernel/bpf -DBPF_PATCHER_BUILD_ID=$(sed -E 's/../0x&,/g' <<<"$build_id")"
 }
 
+# The names of BTF ids have numbers, which count on with each use of some macros above them. They are nothing but names:
+# the patched objects get those that Debian's have.
+rename_ids() {
+	local dir=$1 object map=$1/map
+	for object in "$dir"/patched/*.o; do
+		paste -d' ' <(ids "$object") <(ids "$dir/orig/${object##*/}") >"$map"
+		awk '{ a = $1; b = $2; sub(/__[0-9]+$/, "", a); sub(/__[0-9]+$/, "", b); if (a != b) exit 1 }' "$map" || {
+			echo "refused: the series changes the BTF ids of ${object##*/}, which no livepatch can"
+			exit 1
+		}
+		in_root objcopy --redefine-syms="$map" "$object"
+	done
+}
+ids() { in_root nm "$1" | awk '$3 ~ /^__BTF_ID__/ { print $1, $3 }' | sort | cut -d' ' -f2; }
+
 # link_set DIR SET: one object, as objtool knows the whole kernel's.
 link_set() {
 	local dir=$1/$2
-	echo 'MODULE_INFO' >/dev/null
 	printf '.section .modinfo,"a"\n.asciz "livepatch=Y"\n' | in_root as -o "$dir/zz-modinfo.o" -
-	in_root sh -c "ld -r -o '$dir/vmlinux.o' '$dir'/*.o"
+	in_root ld -r -z noexecstack -o "$dir/vmlinux.o" "$dir"/*.o
 	in_root "$1/tree/tools/objtool/objtool" klp checksum "$dir/vmlinux.o"
 }
 
 make_livepatch() {
 	local debian=$1 dir=$2 name=bpf-patcher-livepatch kmod=$2/kmod
+	rename_ids "$dir"
 	link_set "$dir" orig
 	link_set "$dir" patched
 	in_root objcopy --keep-file-symbols --strip-debug "$debian/vmlinux" "$dir/orig/vmlinux"
@@ -122,7 +137,7 @@ make_livepatch() {
 }
 
 make_module() {
-	local dir=$1 file
+	local dir=$2 file
 	mkdir "$dir/module"
 	for file in "${MODULE_SOURCES[@]}"; do cp -r "$TOP/$file" "$dir/module/"; done
 	kbuild "$dir/tree" M="$dir/module" KBUILD_EXTRA_SYMBOLS="$dir/kmod/Module.symvers" modules
@@ -151,7 +166,7 @@ if [[ $(cat "$out/.stamp" 2>/dev/null) != "$want" ]]; then
 	stage "Debian's functions, rebuilt and compared" livepatch-stock compile_stock "$debian" "$dir"
 	stage "the series, and Rust's metadata" livepatch-patched compile_patched "$debian" "$dir"
 	stage "bpf-patcher-livepatch.ko" livepatch-diff make_livepatch "$debian" "$dir"
-	stage "bpf_patcher.ko" livepatch-module make_module "$dir"
+	stage "bpf_patcher.ko" livepatch-module make_module "$debian" "$dir"
 	remove_tree "$out"
 	mkdir "$out"
 	cp "$dir/kmod/bpf-patcher-livepatch.ko" "$dir/module/bpf_patcher.ko" "$dir/diff.log" "$out/"

@@ -45,6 +45,8 @@ unpack() {
 		dpkg-deb --fsys-tarfile "$deb" | tar -x --no-same-owner -C "$dir" "${exclude[@]}" --exclude=./usr/share/doc
 		rm "$deb"
 	done
+	# The kernel itself is found under one name.
+	ln "$(find usr/lib/debug -name 'vmlinux*' -type f)" vmlinux
 	mkdir source
 	tar -x --strip-components=1 --no-same-owner -C source -f usr/src/linux-source-*.tar.xz
 	rm usr/src/linux-source-*.tar.xz
@@ -76,7 +78,7 @@ if [[ ! -d $final ]]; then
 	need_disk 6000 "Debian's kernel and its symbols"
 	dir=$(partial_dir livepatch)
 	stage "packages of $abi $version" livepatch-download download "$state" "$dir" \
-		"linux-source-$series=$version" "linux-config-$series=$version" "linux-headers-$abi=$version" \
+		"linux-source-$series=$version" "linux-headers-$abi=$version" \
 		"linux-base-$abi=$version" "linux-modules-$abi=$version" "linux-binary-$abi=$version" "linux-image-$abi-dbg=$version"
 	stage "unpack them" livepatch-unpack unpack "$dir"
 	mv "$dir" "$final"

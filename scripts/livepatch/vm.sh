@@ -45,7 +45,7 @@ log=$TOP/results/livepatch-vm.log
 note "QEMU: Debian's kernel, ${modules##*modules-} (log: $log)"
 # One thread for both CPUs, as a CPU may run code that another has just patched.
 run timeout "${VM_TIMEOUT:-7200}" qemu-system-x86_64 -accel "${ACCEL:-tcg},thread=single" -cpu max,la57=off -smp "${VM_CPUS:-2}" -m 3G \
-	-kernel "$debian"/boot/vmlinuz-* -initrd "$dir/initramfs" -nodefaults -no-reboot -display none -serial stdio \
+	-kernel "$debian"/usr/lib/modules/*/vmlinuz -initrd "$dir/initramfs" -nodefaults -no-reboot -display none -serial stdio \
 	-append "console=ttyS0 quiet panic=-1 watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 ${TRANSITIONS:+TRANSITIONS=$TRANSITIONS} ${LADDER:+LADDER=$LADDER} ${COUNT:+COUNT=$COUNT} ${VM_APPEND:-}" \
 	</dev/null | tr -d '\r' | tee "$log" | sed -un 's/^# /    /p; /^\(not \)\?ok/p' >&2
 remove_tree "$dir"
