@@ -114,7 +114,9 @@ ids() { in_root nm "$1" | awk '$3 ~ /^__BTF_ID__/ { print $1, $3 }' | sort | cut
 # link_set DIR SET: one object, as objtool knows the whole kernel's.
 link_set() {
 	local dir=$1/$2
-	printf '.section .modinfo,"a"\n.asciz "livepatch=Y"\n' | in_root as -o "$dir/zz-modinfo.o" -
+	# What the hooks look at has to be known before, too.
+	printf '.section .modinfo,"a"\n.asciz "livepatch=Y"\n.section .data.names,"aw"\n.quad vmlinux_build_id\n' |
+		in_root as -o "$dir/zz-modinfo.o" -
 	in_root ld -r -z noexecstack -o "$dir/vmlinux.o" "$dir"/*.o
 	in_root "$1/tree/tools/objtool/objtool" klp checksum "$dir/vmlinux.o"
 }
