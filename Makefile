@@ -18,6 +18,8 @@
 #                              time in the virtual machine
 #   KDIR=<kernel build dir>    module, install: your patched kernel; the running one if not set
 #   INSTALL_MOD_PATH=<dir>     install: as in the kernel's build
+#   FLAVOUR=<flavour>          livepatch, deb: of Debian's kernel; the running one's, or cloud-amd64
+#   ABI=<release>              livepatch, deb: a kernel that is in the cache and no longer in the archive
 
 # Variables for development, all optional:
 #   SESSIONS=<n>               kunit: random sessions to compare with stock
@@ -47,6 +49,7 @@ WHERE ?=
 BASE ?=
 export MAX MACHINES ACCEL
 export COUNT FAR SERIES KINDS
+export FLAVOUR ABI
 export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME CMD MODE ONLY
 
 # Scripts end when make is killed.
@@ -83,6 +86,14 @@ module: ## build the module for your own patched kernel: make module KDIR=<its b
 .PHONY: install
 install: ## build that module and put it where modprobe finds it
 	$(RUN) scripts/build/module.sh install
+
+.PHONY: livepatch
+livepatch: ## build livepatch and module for Debian's own kernel, FLAVOUR=cloud-amd64, amd64 or rt-amd64
+	$(RUN) scripts/livepatch/build.sh
+
+.PHONY: deb
+deb: ## the same as Debian packages, in results/
+	$(RUN) scripts/livepatch/deb.sh
 
 .PHONY: clean
 clean: ## remove results and builds; the tool root and the sources stay (distclean removes them too)
@@ -146,6 +157,10 @@ static-branch-arm64: ##+ the selftest of that series on an emulated arm64 machin
 bench-compare: ##+ compare results/bench.json with BASE=<bench.json>; fails if anything executes 1 % more instructions
 	@test -n '$(BASE)' || { echo "error: pass BASE=<bench.json> of an earlier 'make bench'" >&2; exit 1; }
 	$(RUN) scripts/report/bench.py compare '$(BASE)' results/bench.json
+
+.PHONY: test-livepatch
+test-livepatch: ##+ Debian's unmodified kernel in QEMU: programs load before, while and after the livepatch is in
+	$(RUN) scripts/livepatch/vm.sh
 
 .PHONY: uml
 uml: ##+ boot User-mode Linux: make uml INITRD=<cpio> ARGS='...'; status: N of a line `@exit N`, or 0

@@ -88,7 +88,7 @@ compile_patched() {
 	done < <(cat "${patches[@]}" | sed -nE 's#^diff --git a/((kernel|arch/x86|include)/[^ ]*\.[ch]) .*#\1#p' | sort -u)
 	build_id=$(in_root python3 "$TOP/scripts/livepatch/compare.py" --build-id "$debian/vmlinux")
 	mkdir "$dir/kmod"
-	cp "$TOP"/livepatch/* "$dir/kmod/"
+	cp "$TOP"/livepatch/{Kbuild,*.[ch]} "$dir/kmod/"
 	# A new file would have no counterpart in Debian's kernel.
 	printf '#include "%s"\n' "$dir/kmod/hooks.c" >>"$tree/kernel/bpf/fixups.c"
 	configure "$tree" "$debian" --enable BPF_PATCHER_HOOKS --enable BPF_PATCHER_DEBUG

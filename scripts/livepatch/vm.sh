@@ -7,6 +7,8 @@
 # shellcheck source=scripts/livepatch/lib.sh
 source "$(dirname "$0")/lib.sh"
 
+in_vm_root() { INROOT=$(vm_root_path) run "$TOP/scripts/setup/inroot.sh" "$@"; }
+
 # The programs that the init calls, and what these link with.
 pack() {
 	local modules=$1 dir=$2 root=$2/root program
@@ -14,11 +16,11 @@ pack() {
 	ln -s usr/bin usr/lib usr/lib64 "$root/"
 	ln -s bin "$root/usr/sbin"
 	for program in bash insmod rmmod mount cat sleep grep sed awk dmesg uname tail head touch sort uniq test rm; do
-		program=$(in_root bash -c "PATH=/usr/sbin:/usr/bin; readlink -f \$(type -P $program)")
+		program=$(in_vm_root bash -c "PATH=/usr/sbin:/usr/bin; readlink -f \$(type -P $program)")
 		echo "$program"
-		in_root ldd "$program" | grep -oE '/[^ ]+' || true
+		in_vm_root ldd "$program" | grep -oE '/[^ ]+' || true
 	done | sort -u | while read -r program; do
-		in_root cp -L --parents "$program" "$root"
+		in_vm_root cp -L --parents "$program" "$root"
 	done
 	for program in insmod rmmod; do ln -sf kmod "$root/usr/bin/$program"; done
 	ln -sf mawk "$root/usr/bin/awk"
@@ -30,7 +32,7 @@ pack() {
 }
 dispatch_step "$@"
 
-run "$TOP/scripts/setup/host-packages.sh" vm
+run "$TOP/scripts/setup/vm-root.sh"
 lock_cache
 modules=$(run "$TOP/scripts/livepatch/build.sh")
 run "$TOP/scripts/build/loader.sh"
@@ -46,7 +48,7 @@ note "QEMU: Debian's kernel, ${modules##*modules-} (log: $log)"
 # One thread for both CPUs, as a CPU may run code that another has just patched.
 run timeout "${VM_TIMEOUT:-7200}" qemu-system-x86_64 -accel "${ACCEL:-tcg},thread=single" -cpu max,la57=off -smp "${VM_CPUS:-2}" -m 3G \
 	-kernel "$debian"/usr/lib/modules/*/vmlinuz -initrd "$dir/initramfs" -nodefaults -no-reboot -display none -serial stdio \
-	-append "console=ttyS0 quiet panic=-1 watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 ${TRANSITIONS:+TRANSITIONS=$TRANSITIONS} ${LADDER:+LADDER=$LADDER} ${COUNT:+COUNT=$COUNT} ${VM_APPEND:-}" \
+	-append "console=ttyS0 quiet panic=-1 no_timer_check watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 ${TRANSITIONS:+TRANSITIONS=$TRANSITIONS} ${LADDER:+LADDER=$LADDER} ${COUNT:+COUNT=$COUNT} ${VM_APPEND:-}" \
 	</dev/null | tr -d '\r' | tee "$log" | sed -un 's/^# /    /p; /^\(not \)\?ok/p' >&2
 remove_tree "$dir"
 grep -qx '@exit 0' "$log" || die "see $log"

@@ -30,7 +30,7 @@ bundle=/etc/ssl/certs/ca-certificates.crt
 [[ ! -e /etc/resolv.conf || ! -e $root/etc/resolv.conf ]] || args+=(--ro-bind "$(realpath /etc/resolv.conf)" /etc/resolv.conf)
 [[ ! -e /etc/hosts || ! -e $root/etc/hosts ]] || args+=(--ro-bind /etc/hosts /etc/hosts)
 host_bundle=${SSL_CERT_FILE:-$bundle}
-[[ ! -e $host_bundle ]] || args+=(--ro-bind "$(realpath "$host_bundle")" "$bundle")
+[[ ! -e $host_bundle || ! -e $root$bundle ]] || args+=(--ro-bind "$(realpath "$host_bundle")" "$bundle")
 
 args+=(--bind "$CACHE" "$CACHE" --bind "$TOP" "$TOP")
 [[ -z ${KSRC:-} ]] || args+=(--ro-bind "$(realpath "$KSRC")" "$(realpath "$KSRC")")
