@@ -133,7 +133,7 @@ make_livepatch() {
 	cp "$dir/tree/scripts/livepatch/init.c" "$kmod/"
 	cp "$kmod/diff.o" "$kmod/diff.o_shipped"
 	touch "$kmod/.diff.o.cmd"
-	kbuild "$dir/tree" M="$kmod" KCFLAGS="-ffunction-sections -fdata-sections" modules
+	kbuild "$dir/tree" M="$kmod" KCFLAGS="-ffunction-sections -fdata-sections -DKLP_NO_REPLACE" modules
 	in_root objcopy --remove-section=.BTF "$kmod/$name.ko"
 	in_root "$dir/tree/tools/objtool/objtool" klp post-link "$kmod/$name.ko"
 }
