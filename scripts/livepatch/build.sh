@@ -25,7 +25,7 @@ configure() {
 	theirs=$(sed -nE 's/^CONFIG_(CC|RUSTC)_VERSION_TEXT=//p' "$debian"/usr/src/linux-headers-*/.config)
 	ours=$(sed -nE 's/^CONFIG_(CC|RUSTC)_VERSION_TEXT=//p' "$tree/.config")
 	[[ $ours == "$theirs" ]] || {
-		echo "refused: Debian built this kernel with" $theirs "and the livepatch's root has" $ours
+		echo "refused: Debian built this kernel with ${theirs//$'\n'/ and }, and the livepatch's root has ${ours//$'\n'/ and }"
 		exit 1
 	}
 }

@@ -39,7 +39,10 @@ enable() { insmod /modules/bpf-patcher-livepatch.ko && settled && insmod /module
 disable() {
 	local tries=0
 	until rmmod bpf_patcher 2>/tmp/rmmod; do
-		((tries++ < 500)) || { cat /tmp/rmmod; return 1; }
+		((tries++ < 500)) || {
+			cat /tmp/rmmod
+			return 1
+		}
 		sleep 0.02
 	done
 	echo 0 >$sys/enabled || return
@@ -49,7 +52,7 @@ disable() {
 	done
 	rmmod bpf_patcher_livepatch
 }
-ladder() { loader measure --only "${FAMILIES:-context}" -n "$1" --stock-max "$2" --rounds 1 | grep -E '^@json|^(not )?ok' | sed "s/^/@$3 /"; }
+ladder() { loader measure --only "${FAMILIES:-context}" --n "$1" --stock-max "$2" --rounds 1 | grep -E '^@json|^(not )?ok' | sed "s/^/@$3 /"; }
 memory() { awk '/^(MemAvailable|Slab|SUnreclaim|VmallocUsed|Percpu)/ { printf "%s %s ", $1, $2 }' /proc/meminfo; }
 
 say "$(uname -r -v), $(grep -c ^processor /proc/cpuinfo) CPUs, tainted $(cat /proc/sys/kernel/tainted)"
@@ -74,13 +77,20 @@ ladder 1000,4000 10000 out
 
 say "$TRANSITIONS transitions, two loaders: $(memory)"
 rm -f /tmp/end
-loader soak --until /tmp/end --count 200 >/tmp/soak1 2>&1 & one=$!
-loader soak --until /tmp/end --count 200 --seed 2 --only handmade >/tmp/soak2 2>&1 & two=$!
+loader soak --until /tmp/end --count 200 >/tmp/soak1 2>&1 &
+one=$!
+loader soak --until /tmp/end --count 200 --seed 2 --only handmade >/tmp/soak2 2>&1 &
+two=$!
 sleep 1
 done=0
 for ((i = 1; i <= TRANSITIONS; i++)); do
 	echo $((i % 4 / 2 * 2)) >/proc/sys/net/core/bpf_jit_harden
-	enable >/tmp/out 2>&1 && disable >>/tmp/out 2>&1 || { echo "not ok transition $i"; cat /tmp/out; failed=$((failed + 1)); break; }
+	if ! { enable && disable; } >/tmp/out 2>&1; then
+		echo "not ok transition $i"
+		cat /tmp/out
+		failed=$((failed + 1))
+		break
+	fi
 	done=$i
 	((i % 20)) || say "$i of $TRANSITIONS, $SECONDS s: $(memory)"
 done
@@ -91,7 +101,10 @@ tail -n 3 /tmp/soak1
 tail -n 3 /tmp/soak2
 say "$done transitions: $(memory)"
 reports=$(dmesg | grep -E 'BUG: |WARNING: |KASAN|INFO: (possible|task|rcu)|Oops|panicked')
-[[ -z $reports ]] || { echo "$reports"; failed=$((failed + 1)); }
+if [[ -n $reports ]]; then
+	echo "$reports"
+	failed=$((failed + 1))
+fi
 dmesg | grep -iE 'livepatch|bpf.patcher' | sort | sed 's/^\[[^]]*\] //' | uniq -c | sort -rn | head -n 20
 echo "@exit $((failed > 0))"
 echo o >/proc/sysrq-trigger
