@@ -11,7 +11,7 @@ rm -rf "$TOP/results"
 lock_cache
 # By name, as the cache may be a directory that somebody else uses too.
 names=(build host-'*' loader-'*' bench-'*' progs-'*' 'initramfs*')
-[[ ${1:-} != all ]] || names+=(toolroot-'*' vmroot-'*' vm-accel bindgen-'*' cargo-'*' src home log lock)
+[[ ${1:-} != all ]] || names+=(toolroot-'*' vmroot-'*' proofroot-'*' vm-accel bindgen-'*' cargo-'*' src home log lock)
 for name in "${names[@]}"; do
 	for path in "$CACHE"/$name; do
 		remove_tree "$path"

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0
+"""prove.py DIR JOBS: has Dafny check proof/, and refuse each variant of proof/refused/. Works in DIR.
+
+A variant is a change of the model that must not be provable: what stock has without a fix, or what a
+mistake would be. Exactly the goals that it names have to fail.
+"""
+
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+PROOF = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../proof")
+# Nothing may be taken for granted. Bodies are looked for by the compiler (`bodies`).
+TRICKS = re.compile(r"\bassume\b|:axiom|:verify\s+false|:extern|:timeLimit|:trigger|\bexpect\b")
+SECONDS = 120
+
+
+class Failed(Exception):
+    pass
+
+
+def goal_name(name):
+    kind, _, rest = name.partition("$$")
+    rest = rest.replace("_module.", "").replace("__default.", "")
+    return rest if kind == "Impl" else rest + " (well-formed)"
+
+
+def dafny(where, file, *options):
+    """Returns each goal of a file with its verdict: verified, error, or timed out."""
+    command = ["dafny", "/nologo", "/compile:0", "/trace", f"/timeLimit:{SECONDS}", *options, file]
+    run = subprocess.run(command, cwd=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    goals, name = {}, None
+    for line in run.stdout.splitlines():
+        if m := re.match(r"Verifying (\S+) \.\.\.", line):
+            name = goal_name(m[1])
+        elif m := re.match(r"  \[.* proof obligations?\]  (.*)", line):
+            goals[name] = m[1].replace("errors", "error")
+    end = re.search(r"verifier finished with (\d+) verified, (\d+) errors?", run.stdout)
+    if not end:
+        raise Failed(f"{file}: Dafny did not come to its end\n" + run.stdout[-2000:])
+    said = [l for l in run.stdout.splitlines() if re.match(r"\S+\.dfy\(", l)]
+    return goals, said
+
+
+def files():
+    return sorted(f for f in os.listdir(PROOF) if f.endswith(".dfy"))
+
+
+def lemmas():
+    text = "".join(open(os.path.join(PROOF, f)).read() for f in files())
+    return set(re.findall(r"^(?:lemma|method)\s+(?:\{.*?\}\s*)*(\w+)", text, re.M))
+
+
+def no_tricks():
+    for file in files():
+        with open(os.path.join(PROOF, file)) as lines:
+            for n, line in enumerate(lines, 1):
+                if TRICKS.search(line.split("//")[0]):
+                    raise Failed(f"{file}:{n}: takes something for granted: {line.strip()}")
+
+
+class Variant:
+    def __init__(self, name):
+        self.name, self.changes, self.fails = name, [], {}
+        with open(os.path.join(PROOF, "refused", name)) as lines:
+            for line in lines:
+                head, rest = line[:1], line[1:].rstrip("\n")
+                if head == "-" and not (self.changes and not self.changes[-1][2]):
+                    self.changes.append((self.file, [rest], []))
+                elif head == "-":
+                    self.changes[-1][1].append(rest)
+                elif head == "+":
+                    self.changes[-1][2].append(rest)
+                elif line.startswith("change "):
+                    self.file = line.split()[1]
+                elif line.startswith("fails "):
+                    _, file, *goals = line.replace(",", " ").split()
+                    self.fails.setdefault(file, set()).update(goals)
+        if not self.changes or not self.fails:
+            raise Failed(f"{name}: no change, or nothing that fails")
+
+    def plant(self, where):
+        for file in files():
+            shutil.copy(os.path.join(PROOF, file), where)
+        for file, was, becomes in self.changes:
+            path = os.path.join(where, file)
+            text = open(path).read()
+            was = "\n".join(was)
+            if text.count(was) != 1:
+                raise Failed(f"{self.name}: {file} does not have this once: {was}")
+            open(path, "w").write(text.replace(was, "\n".join(becomes)))
+
+    def check(self, top):
+        where = os.path.join(top, self.name)
+        os.mkdir(where)
+        self.plant(where)
+        for file, expected in sorted(self.fails.items()):
+            goals, _ = dafny(where, file)
+            failed = {g for g, verdict in goals.items() if verdict != "verified"}
+            if failed != expected:
+                raise Failed(f"variant {self.name}: {file}: refused are {sorted(failed)}, expected {sorted(expected)}")
+        return self.name
+
+
+def prove(file):
+    goals, said = dafny(PROOF, file)
+    bad = {g: v for g, v in goals.items() if v != "verified"}
+    if bad or said:
+        raise Failed(f"{file}: {bad}\n" + "\n".join(said))
+    return file, goals
+
+
+def main(top, jobs):
+    no_tricks()
+    shutil.rmtree(top, ignore_errors=True)
+    os.makedirs(top)
+    variants = [Variant(name) for name in sorted(os.listdir(os.path.join(PROOF, "refused")))]
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        proofs = [pool.submit(prove, file) for file in files()]
+        refused = [pool.submit(v.check, top) for v in variants]
+        goals = {}
+        for done in proofs:
+            file, of_file = done.result()
+            goals.update(of_file)
+            print(f"{file}: {len(of_file)} goals", flush=True)
+        for done in refused:
+            print(f"refused: {done.result()}", flush=True)
+    theorems = len(lemmas() & set(goals))
+    print(f"proof: {theorems} theorems in {len(goals)} goals, 0 errors, 0 assumes; {len(refused)} refused variants refused")
+
+
+try:
+    main(sys.argv[1], int(sys.argv[2]))
+except Failed as failed:
+    sys.exit(f"error: {failed}")
