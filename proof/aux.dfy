@@ -143,30 +143,46 @@ lemma {:induction false} AuxStepAt(prog: seq<Insn>, data: seq<Aux>, log: seq<Edi
   ensures RewriteAux(prog, data, log + [e])[p] ==
     StockEntry(RewriteAux(prog, data, log), Rewrite(prog, log + [e]), Body(log, e.idx), e, p)
 {
-  var n, log1, off, s := |prog|, log + [e], Body(log, e.idx), Rewrite(prog, log + [e]);
-  assert log1[..|log|] == log;
-  Splice(log, e, n);
-  var cells, cells1 := Pieces(log, n), Pieces(log1, n);
-  Cells(log, n, cells); Cells(log1, n, cells1);
-  ValidEnd(log, n); ValidEnd(log1, n); LastValid(log, e, n);
-  assert SplicedAt(cells, cells1, |log|, off, e, p) && PlacedAt(log1, n, cells1[p], p);
-  var c := cells1[p];
-  var i := if c.Old? then c.i else log1[c.j].idx;
-  Edited(log, e, i);
+  var n, off := |prog|, Body(log, e.idx);
+  CellStep(log, e, n, p);
+  ValidEnd(log, n); ValidEnd(log + [e], n);
+  OffCell(log, e, n);
+  var c := Pieces(log + [e], n)[p];
   if off <= p <= off + Added(e) {
     AuxGroup(prog, data, log, e, c, p);
   } else if p < off {
-    assert PlacedAt(log, n, cells[p], p);
-    if c.New? { InPatch(log, e, n, c.j); } else { Order(log, n, i, e.idx); }
-    ValidBelow(log1, n);
+    FrontCell(log, e, n, c, p);
     AuxFront(prog, data, log, e, c, p);
   } else {
-    var p0 := p - Added(e);
-    assert PlacedAt(log, n, cells[p0], p0);
-    if c.New? { InPatch(log, e, n, c.j); } else { Order(log, n, e.idx, i); }
-    ValidBelow(log1, n);
-    BelowEdited(log, e.idx, i);
+    BackCell(log, e, n, c, p - Added(e));
   }
+}
+lemma {:induction false} OffCell(log: seq<Edit>, e: Edit, n: nat)
+  requires Valid(log + [e], n) && Grows(log + [e]) && Valid(log, n) && Grows(log)
+  requires 0 <= Body(log, e.idx) < |Pieces(log, n)|
+  ensures Pieces(log, n)[Body(log, e.idx)] == Old(e.idx)
+{
+  Splice(log, e, n);
+}
+lemma {:induction false} FrontCell(log: seq<Edit>, e: Edit, n: nat, c: Cell, p: int)
+  requires Valid(log + [e], n) && Grows(log + [e]) && Valid(log, n) && Grows(log)
+  requires PlacedAt(log, n, c, p) && p < Body(log, e.idx)
+  ensures if c.Old? then c.i < e.idx else log[c.j].idx < e.idx || (log[c.j].idx == e.idx && !IsSkipped(e))
+{
+  assert (log + [e])[..|log|] == log && (log + [e])[|log|] == e;
+  ValidBelow(log + [e], n);
+  if c.Old? { Order(log, n, c.i, e.idx); } else if IsSkipped(e) { assert (log + [e])[c.j] == log[c.j]; Before(log + [e], n, c.j); }
+}
+lemma {:induction false} BackCell(log: seq<Edit>, e: Edit, n: nat, c: Cell, p: int)
+  requires Valid(log + [e], n) && Grows(log + [e]) && Valid(log, n) && Grows(log)
+  requires PlacedAt(log, n, c, p) && p > Body(log, e.idx)
+  ensures c.Old? && c.i > e.idx && !IsEdited(log, c.i) && !IsEdited(log + [e], c.i)
+{
+  assert (log + [e])[..|log|] == log && (log + [e])[|log|] == e;
+  ValidBelow(log + [e], n);
+  if c.New? { InPatch(log, e, n, c.j); }
+  Order(log, n, e.idx, c.i);
+  BelowEdited(log, e.idx, c.i); Edited(log, e, c.i);
 }
 lemma BelowEdited(log: seq<Edit>, x: int, i: int)
   requires Below(log, x) && i > x

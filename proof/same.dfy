@@ -256,6 +256,25 @@ predicate MadeAt(s: seq<Insn>, s1: seq<Insn>, log: seq<Edit>, e: Edit, off: int,
     else StockInsn(s[p - Added(e)], p - Added(e), p, off, e)
 }
 
+// The cell that comes to p, and where it was.
+lemma {:induction false} CellStep(log: seq<Edit>, e: Edit, n: nat, p: int)
+  requires Valid(log + [e], n) && Grows(log + [e]) && Valid(log, n) && Grows(log)
+  requires 0 <= p < |Pieces(log + [e], n)|
+  ensures var a, b, off := Pieces(log, n), Pieces(log + [e], n), Body(log, e.idx);
+    0 <= off < |a| && |b| == |a| + Added(e) && |e.patch| > 0 && !Removes(e) && PlacedAt(log + [e], n, b[p], p) &&
+    if p < off then b[p] == a[p] && PlacedAt(log, n, a[p], p)
+    else if p < off + |e.patch| then b[p] == New(|log|, p - off)
+    else b[p] == a[p - Added(e)] && PlacedAt(log, n, a[p - Added(e)], p - Added(e)) && (p - Added(e) == off ==> b[p] == Old(e.idx))
+{
+  Splice(log, e, n);
+  LastValid(log, e, n);
+  var a, b, off := Pieces(log, n), Pieces(log + [e], n), Body(log, e.idx);
+  Cells(log, n, a); Cells(log + [e], n, b);
+  assert SplicedAt(a, b, |log|, off, e, p) && PlacedAt(log + [e], n, b[p], p);
+  if p < off { assert PlacedAt(log, n, a[p], p); }
+  else if p >= off + |e.patch| { assert PlacedAt(log, n, a[p - Added(e)], p - Added(e)); }
+}
+
 lemma {:induction false} StepAt(prog: seq<Insn>, log: seq<Edit>, e: Edit, p: int)
   requires Valid(log + [e], |prog|) && Grows(log + [e]) && Contracts(log) && Contract(e)
   requires Valid(log, |prog|) && Grows(log) && e.patch != [] && !Removes(e)
@@ -264,18 +283,14 @@ lemma {:induction false} StepAt(prog: seq<Insn>, log: seq<Edit>, e: Edit, p: int
   ensures MadeAt(Rewrite(prog, log), Rewrite(prog, log + [e]), log, e, Body(log, e.idx), p)
 {
   var n, off, p0 := |prog|, Body(log, e.idx), p - Added(e);
-  Splice(log, e, n);
-  var cells, cells1 := Pieces(log, n), Pieces(log + [e], n);
-  Cells(log, n, cells); Cells(log + [e], n, cells1);
-  assert SplicedAt(cells, cells1, |log|, off, e, p) && PlacedAt(log + [e], n, cells1[p], p);
+  CellStep(log, e, n, p);
+  var c := Pieces(log + [e], n)[p];
   if p < off {
-    assert PlacedAt(log, n, cells[p], p);
-    Kept(prog, log, e, cells[p], p, p);
+    Kept(prog, log, e, c, p, p);
   } else if p < off + |e.patch| {
     Patched(log, e, p - off, n);
   } else {
-    assert PlacedAt(log, n, cells[p0], p0);
-    Kept(prog, log, e, cells[p0], p0, p);
+    Kept(prog, log, e, c, p0, p);
   }
 }
 
@@ -330,3 +345,13 @@ lemma {:induction false} Same(prog: seq<Insn>, log: seq<Edit>)
   Step(prog, init, e);
 }
 
+// Each reference within the program leads into the new program, or to its end.
+lemma {:induction false} PlaceBound(log: seq<Edit>, n: nat, t: nat, r: Ref, toBody: bool)
+  requires Valid(log, n) && Grows(log) && t <= n
+  ensures 0 <= Place(log, t, r, toBody) <= Start(log, n)
+{
+  SkipPrefix(log, t);
+  StartMono(log, n, 0, t); StartFront(log, 0);
+  if t < n { StartNext(log, n, t); StartMono(log, n, t + 1, n); }
+  else { ValidEnd(log, n); forall j | 0 <= j < |log| ensures log[j].idx != n {} NoPrefix(log, n); }
+}

@@ -7,6 +7,7 @@
 //! - `case`: programs and edits made of bytes, mostly valid,
 //! - `host`: a program with its slices, as `view.rs` has it in the kernel,
 //! - `check`: a case done by engine and model, and compared,
+//! - `proof`: cases with what the engine makes of them, for the model of `proof/`,
 //! - `bench`: how long each step takes.
 
 // Parts of it are for callers that are not here.
@@ -19,10 +20,12 @@ mod case;
 mod check;
 mod host;
 mod model;
+mod proof;
 mod random;
 
 pub use bench::{measure, Steps};
 pub use check::{check, Tally};
+pub use proof::line as proof_line;
 pub use random::bytes as random_bytes;
 
 #[cfg(test)]

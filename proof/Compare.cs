@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Reads random logs with what the engine makes of them (selftests/host/src/proof.rs), has the compiled model do
+// them, both as the engine and as stock edit by edit, and compares. Ends with a line `N logs compared, N differences`.
+
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Numerics;
+using _module;
+using Log = Dafny.Sequence<_module.Edit>;
+using Insns = Dafny.Sequence<_module.Insn>;
+using Entries = Dafny.Sequence<_module.Aux>;
+
+class Reader {
+  readonly string[] words;
+  int at;
+  public Reader(string line) { words = line.Split(new[] { ' ' }, StringSplitOptions.RemoveEmptyEntries); }
+  public int Number() { return int.Parse(words[at++]); }
+  public int[] List() { return Many(Number(), Number); }
+  public T[] Many<T>(int n, Func<T> one) {
+    var all = new T[n];
+    for (var i = 0; i < n; i++) all[i] = one();
+    return all;
+  }
+  public Insn Insn() {
+    var tag = Number();
+    var refs = new[] { Ref.create_NoRef(), Ref.create_Jump(), Ref.create_Gotol(), Ref.create_Call() };
+    var r = refs[Number()];
+    return new Insn(tag, r, Number());
+  }
+  public Insns Insns() { return new Insns(Many(Number(), Insn)); }
+  public Aux Aux() {
+    var data = Number();
+    var seen = Number();
+    var zext = Number() != 0;
+    return new Aux(data, seen, zext, Number() != 0);
+  }
+  public Edit Edit() {
+    var idx = Number();
+    var kind = Number();
+    var cnt = Number();
+    var k = kind < 2 ? Kind.create_Prepend(kind == 1) : kind < 4 ? Kind.create_Replace(kind == 3) : Kind.create_Remove(cnt);
+    return new Edit(idx, k, Insns());
+  }
+}
+
+class Meta {
+  public int[] starts, offs, lines, poke, values;
+  public Meta(Reader r) { starts = r.List(); offs = r.List(); lines = r.List(); poke = r.List(); values = r.List(); }
+}
+
+static class Compare {
+  static void Same(string what, object model, object engine) {
+    if (!model.Equals(engine)) throw new Exception(what + ": model " + model + ", engine " + engine);
+  }
+  static void Same(string what, IEnumerable<BigInteger> model, int[] engine) {
+    Same(what, string.Join(" ", model), string.Join(" ", engine));
+  }
+  static string Text(Option<BigInteger> o) { return o.is_Some ? o.dtor_value.ToString() : "-1"; }
+
+  static void Grown(Reader r, Insns prog, Entries aux, Meta meta, Log log, int reach) {
+    var blamed = r.Number();
+    Same("blamed", Text(__default.Check(prog, log, reach)), blamed.ToString());
+    var edits = log.Elements.ToArray();
+    if (!edits.Any(e => __default.IsSkipped(e)))
+      Same("blamed by stock", Text(__default.StockBlames(prog, log, reach)), blamed.ToString());
+    if (blamed >= 0) return;
+
+    var insns = r.Insns();
+    Same("insns", __default.Rewrite(prog, log), insns);
+    Same("insns of stock", __default.Stock(prog, log), insns);
+    var entries = new Entries(r.Many(insns.Count, r.Aux));
+    Same("aux", __default.RewriteAux(prog, aux, log), entries);
+    Same("aux of stock", __default.StockAux(prog, aux, log), entries);
+    var next = new Meta(r);
+    Same("starts", meta.starts.Select(s => __default.Start(log, s)), next.starts);
+    Same("starts of stock", meta.starts.Select(s => __default.StockStart(log, s)), next.starts);
+    var offs = new Dafny.Sequence<BigInteger>(meta.offs.Select(o => new BigInteger(o)).ToArray());
+    Same("line info of stock", __default.StockLinfo(log, offs).Elements, next.offs);
+    Same("lines", meta.lines.Select(l => new BigInteger(l)), next.lines);
+    Same("poke of stock", meta.poke.Select(p => __default.StockPoke(log, p)), next.poke);
+    Same("values of stock", meta.values.Select(v => __default.StockValue(log, v)), next.values);
+    Same("values", meta.values.Select(v => __default.Place(log, v, Ref.create_Jump(), false)), next.values);
+  }
+
+  static void Shrunk(Reader r, Insns prog, Log log) {
+    Same("blamed", "-1", r.Number().ToString());
+    var insns = r.Insns();
+    Same("insns", __default.RewriteShrunk(prog, log), insns);
+    Same("insns of stock", __default.StockShrunk(prog, log), insns);
+  }
+
+  static void Line(string line) {
+    var r = new Reader(line);
+    var reach = r.Number();
+    var prog = r.Insns();
+    var aux = new Entries(r.Many(prog.Count, r.Aux));
+    var meta = new Meta(r);
+    var log = new Log(r.Many(r.Number(), r.Edit));
+    if (!__default.Valid(log, prog.Count)) throw new Exception("not a log of the contract");
+    if (log.Elements.Any(e => __default.Removes(e))) Shrunk(r, prog, log);
+    else Grown(r, prog, aux, meta, log, reach);
+  }
+
+  static int Main() {
+    int logs = 0, differ = 0;
+    string line;
+    while ((line = Console.ReadLine()) != null) {
+      logs++;
+      try { Line(line); }
+      catch (Exception e) {
+        if (differ++ < 3) Console.WriteLine("log " + logs + ": " + e.Message + "\n  " + line);
+      }
+    }
+    Console.WriteLine(logs + " logs compared, " + differ + " differences");
+    return differ == 0 ? 0 : 1;
+  }
+}

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// All that is compiled, for Compare.cs.
+
+include "reach.dfy"
+include "positions.dfy"
+include "aux.dfy"
+include "shrink.dfy"

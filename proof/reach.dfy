@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+//
+// Does every reference fit, and which insn is to blame if not: rust/engine/reach.rs.
+//
+// `reach` is the most that a short jump leads ahead: 32767. Programs and patches together have less than
+// 2^31 insns, so that fields of 32 bits always hold. The theorem is about logs without JUMPS_BEHIND.
+
+include "same.dfy"
+
+const LIMIT: int := 0x7fff_ffff
+
+// Reference::spare(), fits()
+function method Spare(r: Ref, dist: int, reach: int): int
+{
+  var max := if r.Jump? then reach else LIMIT;
+  if dist < 0 then max + 1 + dist else max - dist
+}
+function method Fits(r: Ref, dist: int, reach: int): bool { r.NoRef? || Spare(r, dist, reach) >= 0 }
+function method FitsInsn(insn: Insn, reach: int): bool { Fits(insn.ref, insn.dist, reach) }
+
+// What stock refuses: adjust_insn_copy(), a pass that aims its patch, and bpf_adj_branches() when it probes, in
+// programs that are longer than a jump reaches (with patch 1 of the fixes). It looks at the insns from a to b.
+function method AnyFar(s: seq<Insn>, a: nat, b: nat, off: int, endOld: int, endNew: int, reach: int): bool
+  requires b <= |s|
+  ensures AnyFar(s, a, b, off, endOld, endNew, reach) <==>
+    exists i :: a <= i < b && !FitsInsn(AdjInsn(s[i], if i < off then i else i + endNew - endOld, off, endOld, endNew), reach)
+  decreases b - a
+{
+  a < b && (!FitsInsn(AdjInsn(s[a], if a < off then a else a + endNew - endOld, off, endOld, endNew), reach) ||
+    AnyFar(s, a + 1, b, off, endOld, endNew, reach))
+}
+function method AnyUnfit(s: seq<Insn>, a: nat, reach: int): bool
+  requires a <= |s|
+  ensures AnyUnfit(s, a, reach) <==> exists i :: a <= i < |s| && !FitsInsn(s[i], reach)
+  decreases |s| - a
+{
+  a < |s| && (!FitsInsn(s[a], reach) || AnyUnfit(s, a + 1, reach))
+}
+function method StockRefuses(s: seq<Insn>, off: nat, e: Edit, aimed: seq<Insn>, reach: int): bool
+  requires off < |s| && !Removes(e)
+{
+  var len := |e.patch| + if Prepends(e) then 1 else 0;
+  (Prepends(e) && !FitsInsn(AdjustInsnCopy(s[off], |e.patch|), reach)) ||
+  AnyUnfit(aimed, 0, reach) ||
+  (|s| + Added(e) > reach &&
+    (AnyFar(s, 0, off, off, off + 1, off + len, reach) || AnyFar(s, off + 1, |s|, off, off + 1, off + len, reach)))
+}
+// The index of the insn whose edit stock refuses first.
+function method StockBlames(prog: seq<Insn>, log: seq<Edit>, reach: int): Option<int>
+  requires Valid(log, |prog|) && Grows(log)
+{
+  if log == [] then None else
+    var init, e := log[..|log|-1], log[|log|-1];
+    BodyIn(init, |prog|, e.idx);
+    match StockBlames(prog, init, reach)
+    case Some(idx) => Some(idx)
+    case None => if StockRefuses(Stock(prog, init), Body(init, e.idx), e, Aim(init, e, |e.patch|), reach) then Some(e.idx) else None
+}
+
+// blamed(): the first insn from `low` on whose edit adds too much to the insns behind `from`
+function method AddedUntil(log: seq<Edit>, idx: int): int { Start(log, idx) - idx }
+function method Search(log: seq<Edit>, low: int, high: int, from: int, spare: int): int
+  requires low <= high
+  decreases high - low
+{
+  if low == high then low else
+    var mid := low + (high - low) / 2;
+    if AddedUntil(log, mid + 1) - AddedUntil(log, from) > spare then Search(log, low, mid, from, spare)
+    else Search(log, mid + 1, high, from, spare)
+}
+function method Blamed(log: seq<Edit>, n: nat, idx: int, target: int, dist: int, reach: int): int
+{
+  var t := if target < 0 then 0 else Min(target, n);
+  var low := if t > idx
+    then (if idx + 1 <= t then Search(log, idx + 1, t, idx + 1, reach - dist) else t)
+    else Search(log, t, idx, t, dist + reach + 1);
+  Min(low, if n == 0 then 0 else n - 1)
+}
+// check_kept()
+function method CheckKept(prog: seq<Insn>, log: seq<Edit>, i: nat, reach: int): Option<int>
+  requires i < |prog|
+{
+  var insn := prog[i];
+  var t := i + 1 + insn.dist;
+  var spare := Min(Spare(insn.ref, KeptDistance(log, i, Body(log, i), insn), reach), Spare(insn.ref, insn.dist - Skip(log, t), reach));
+  if insn.ref.NoRef? || spare >= 0 then None else Some(Blamed(log, |prog|, i, t, insn.dist, reach))
+}
+// check_patch(), of insn k of the patch of edit j
+function method CheckPatch(log: seq<Edit>, n: nat, j: nat, k: nat, reach: int): Option<int>
+  requires j < |log| && k < |log[j].patch|
+{
+  var e, insn := log[j], log[j].patch[k];
+  var pos := Body(log[..j], e.idx) + k;
+  if Fits(insn.ref, PatchDistance(log, e, k, pos, insn), reach) then None else
+    var end := pos - k + |e.patch| + if Prepends(e) then 1 else 0;
+    var then_ := insn.dist + Start(log, e.idx + 1) - end;
+    match Target(e, k, insn.dist)
+    case Some(t) => if t > e.idx && Fits(insn.ref, then_, reach) then Some(Blamed(log, n, e.idx, t, then_, reach)) else Some(e.idx)
+    case None => Some(e.idx)
+}
+function method Earlier(a: Option<int>, b: Option<int>): Option<int>
+{
+  if a.None? then b else if b.None? then a else Some(Min(a.value, b.value))
+}
+// check(), of the first `cells` cells. An insn that is replaced has to fit until then.
+function method CheckCells(prog: seq<Insn>, log: seq<Edit>, cells: seq<Cell>, reach: int): Option<int>
+  requires forall p :: 0 <= p < |cells| ==> IsCell(log, |prog|, cells[p])
+  requires forall j :: 0 <= j < |log| ==> log[j].idx < |prog|
+{
+  if cells == [] then None else
+    var c := cells[|cells|-1];
+    var here := match c
+      case Old(i) => CheckKept(prog, log, i, reach)
+      case New(j, k) => CheckPatch(log, |prog|, j, k, reach);
+    var replaced := if c.New? && c.k == 0 && !Prepends(log[c.j]) && prog[log[c.j].idx].dist < -1
+      then CheckKept(prog, log, log[c.j].idx, reach) else None;
+    Earlier(CheckCells(prog, log, cells[..|cells|-1], reach), Earlier(here, replaced))
+}
+function method Check(prog: seq<Insn>, log: seq<Edit>, reach: int): Option<int>
+  requires Valid(log, |prog|) && Grows(log)
+{
+  ValidCells(log, |prog|); ValidEnd(log, |prog|);
+  if Start(log, |prog|) <= reach then None else CheckCells(prog, log, Pieces(log, |prog|), reach)
+}
+
+// What the theorem needs: references lead into the program, or to its end, and fit as they are.
+predicate InProgram(t: int, n: nat) { 0 <= t <= n }
+predicate InsnFits(prog: seq<Insn>, i: nat, reach: int) requires i < |prog|
+{
+  prog[i].ref.NoRef? || (InProgram(i + 1 + prog[i].dist, |prog|) && FitsInsn(prog[i], reach))
+}
+predicate PatchFits(e: Edit, k: nat, n: nat, reach: int) requires k < |e.patch|
+{
+  e.patch[k].ref.NoRef? || (FitsInsn(e.patch[k], reach) &&
+    match Target(e, k, e.patch[k].dist) case None => true case Some(t) => InProgram(t, n))
+}
+predicate WellFormed(prog: seq<Insn>, log: seq<Edit>, reach: int)
+{
+  0 < reach <= LIMIT && (forall i :: 0 <= i < |prog| ==> InsnFits(prog, i, reach)) &&
+  (forall j :: 0 <= j < |log| ==> !IsSkipped(log[j]) && Contract(log[j]) && forall k :: 0 <= k < |log[j].patch| ==> PatchFits(log[j], k, |prog|, reach))
+}
+
+// The distance of the reference at a cell.
+function DistAt(prog: seq<Insn>, log: seq<Edit>, c: Cell, p: int): int
+  requires IsCell(log, |prog|, c)
+{ InsnAt(prog, log, c, p).dist }
+
+// An edit brings no reference closer to what it leads to.
+lemma {:induction false} Further(prog: seq<Insn>, log: seq<Edit>, e: Edit, c: Cell, p: int, p1: int, reach: int)
+  requires Valid(log + [e], |prog|) && Grows(log + [e]) && Contracts(log) && !IsSkipped(e)
+  requires IsCell(log, |prog|, c) && IsCell(log + [e], |prog|, c)
+  requires Pos(log, c) == p && Pos(log + [e], c) == p1
+  requires var off := Body(log, e.idx);
+    (p == off ==> Prepends(e) && c == Old(e.idx)) && p1 == if p < off then p else p + Added(e)
+  ensures var a, b := InsnAt(prog, log, c, p), InsnAt(prog, log + [e], c, p1);
+    a.ref == b.ref && (!FitsInsn(a, reach) ==> !FitsInsn(b, reach))
+{
+  Kept(prog, log, e, c, p, p1);
+  LastValid(log, e, |prog|);
+}
+
+predicate AllFit(s: seq<Insn>, reach: int) { forall p :: 0 <= p < |s| ==> FitsInsn(s[p], reach) }
+
+// In a program that is not longer than jumps reach, all fit.
+lemma {:induction false} ShortFits(prog: seq<Insn>, log: seq<Edit>, reach: int)
+  requires Valid(log, |prog|) && Grows(log) && WellFormed(prog, log, reach) && Start(log, |prog|) <= reach
+  ensures AllFit(Rewrite(prog, log), reach)
+{
+  var n, cells, s := |prog|, Pieces(log, |prog|), Rewrite(prog, log);
+  Cells(log, n, cells);
+  ValidEnd(log, n); PiecesLen(log, n, n); NoPrefixAtEnd(log, n);
+  forall p | 0 <= p < |s| ensures FitsInsn(s[p], reach)
+  {
+    assert PlacedAt(log, n, cells[p], p);
+    match cells[p] {
+      case Old(i) =>
+        assert InsnFits(prog, i, reach);
+        if !prog[i].ref.NoRef? { PlaceBound(log, n, i + 1 + prog[i].dist, prog[i].ref, false); }
+      case New(j, k) =>
+        var e := log[j];
+        assert PatchFits(e, k, n, reach);
+        if !e.patch[k].ref.NoRef? && Target(e, k, e.patch[k].dist).Some? {
+          PlaceBound(log, n, Target(e, k, e.patch[k].dist).value, e.patch[k].ref, ToBody(e));
+        }
+    }
+  }
+}
+lemma {:induction false} NoPrefixAtEnd(log: seq<Edit>, n: nat)
+  requires Valid(log, n)
+  ensures Prefix(log, n) == 0
+{
+  ValidEnd(log, n); NoPrefix(log, n);
+}
+
+// What stock refuses is just what does not fit after the edit.
+lemma {:induction false} RefusesExactly(prog: seq<Insn>, log: seq<Edit>, e: Edit, reach: int)
+  requires Valid(log + [e], |prog|) && Grows(log + [e]) && Valid(log, |prog|) && Grows(log) && Contracts(log)
+  requires WellFormed(prog, log + [e], reach) && Contract(e) && !IsSkipped(e) && e.patch != [] && !Removes(e)
+  requires 0 <= Body(log, e.idx) < |Rewrite(prog, log)| && |Rewrite(prog, log + [e])| == |Rewrite(prog, log)| + Added(e)
+  requires |Rewrite(prog, log + [e])| == Start(log + [e], |prog|)
+  ensures StockRefuses(Rewrite(prog, log), Body(log, e.idx), e, Aim(log, e, |e.patch|), reach) <==>
+    !AllFit(Rewrite(prog, log + [e]), reach)
+{
+  var s, want, off, aimed, len := Rewrite(prog, log), Rewrite(prog, log + [e]), Body(log, e.idx), Aim(log, e, |e.patch|), Count_(e);
+  forall p | 0 <= p < |want| ensures MadeAt(s, want, log, e, off, p) { StepAt(prog, log, e, p); }
+  if Start(log + [e], |prog|) <= reach { ShortFits(prog, log + [e], reach); }
+  RefusesMade(s, want, log, e, off, reach);
+}
+function Count_(e: Edit): int { |e.patch| + if Prepends(e) then 1 else 0 }
+lemma {:induction false} RefusesMade(s: seq<Insn>, want: seq<Insn>, log: seq<Edit>, e: Edit, off: nat, reach: int)
+  requires off < |s| && |want| == |s| + Added(e) && !Removes(e) && e.patch != [] && !IsSkipped(e)
+  requires forall p :: 0 <= p < |want| ==> MadeAt(s, want, log, e, off, p)
+  requires |want| <= reach ==> AllFit(want, reach)
+  ensures StockRefuses(s, off, e, Aim(log, e, |e.patch|), reach) <==> !AllFit(want, reach)
+{
+  var aimed, len := Aim(log, e, |e.patch|), Count_(e);
+  if StockRefuses(s, off, e, aimed, reach) {
+    if Prepends(e) && !FitsInsn(AdjustInsnCopy(s[off], |e.patch|), reach) {
+      assert MadeAt(s, want, log, e, off, off + |e.patch|);
+    } else if AnyUnfit(aimed, 0, reach) {
+      var k :| 0 <= k < |aimed| && !FitsInsn(aimed[k], reach);
+      assert MadeAt(s, want, log, e, off, off + k);
+    } else if AnyFar(s, 0, off, off, off + 1, off + len, reach) {
+      var i :| 0 <= i < off && !FitsInsn(AdjInsn(s[i], i, off, off + 1, off + len), reach);
+      assert MadeAt(s, want, log, e, off, i);
+    } else {
+      var i :| off + 1 <= i < |s| && !FitsInsn(AdjInsn(s[i], i + off + len - (off + 1), off, off + 1, off + len), reach);
+      assert MadeAt(s, want, log, e, off, i + Added(e));
+    }
+  }
+  if !AllFit(want, reach) {
+    var p :| 0 <= p < |want| && !FitsInsn(want[p], reach);
+    assert MadeAt(s, want, log, e, off, p);
+    if p < off {
+      assert !FitsInsn(AdjInsn(s[p], p, off, off + 1, off + len), reach);
+    } else if p < off + |e.patch| {
+      assert !FitsInsn(aimed[p - off], reach);
+    } else {
+      var p0 := p - Added(e);
+      if p0 != off { assert !FitsInsn(AdjInsn(s[p0], p0 + off + len - (off + 1), off, off + 1, off + len), reach); }
+    }
+  }
+}
