@@ -6,7 +6,8 @@
 #   BPF_PATCHER_CACHE=<dir>    where everything heavy is kept
 #   JOBS=<n>                   parallel jobs
 #   KSRC=<tree or tarball>     your own kernel source instead of the packaged one; never modified
-#   FULL=1                     run: stock also at 45 000 and 95 000 loads (many minutes)
+#   FULL=1                     run: stock also at 45 000 and 95 000 loads (many minutes); prove: all goals
+#                              of each refused variant (an hour)
 #   PARTS='<part>...'          bench: only these of programs, blinded, families, time, memory, engine;
 #                              carrying, only if named, builds the unpatched kernel
 #   MAX=<n>                    bench: the largest number of edits, 195000 if not set; up to 999000

@@ -65,7 +65,7 @@ static class Compare {
     var edits = log.Elements.ToArray();
     if (!edits.Any(e => __default.IsSkipped(e)))
       Same("blamed by stock", Text(__default.StockBlames(prog, log, reach)), blamed.ToString());
-    if (blamed >= 0) return;
+    if (blamed >= 0) { far++; return; }
 
     var insns = r.Insns();
     Same("insns", __default.Rewrite(prog, log), insns);
@@ -85,6 +85,7 @@ static class Compare {
   }
 
   static void Shrunk(Reader r, Insns prog, Log log) {
+    removals++;
     Same("blamed", "-1", r.Number().ToString());
     var insns = r.Insns();
     Same("insns", __default.RewriteShrunk(prog, log), insns);
@@ -103,6 +104,8 @@ static class Compare {
     else Grown(r, prog, aux, meta, log, reach);
   }
 
+  static int far, removals;
+
   static int Main() {
     int logs = 0, differ = 0;
     string line;
@@ -113,6 +116,7 @@ static class Compare {
         if (differ++ < 3) Console.WriteLine("log " + logs + ": " + e.Message + "\n  " + line);
       }
     }
+    Console.WriteLine("of these, " + removals + " remove insns, and " + far + " have a jump that is too far");
     Console.WriteLine(logs + " logs compared, " + differ + " differences");
     return differ == 0 ? 0 : 1;
   }

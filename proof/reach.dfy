@@ -241,3 +241,158 @@ lemma {:induction false} RefusesMade(s: seq<Insn>, want: seq<Insn>, log: seq<Edi
     }
   }
 }
+
+// A reference does not fit: of the new program, or of an insn that is replaced, when it is.
+predicate ReplacedFar(prog: seq<Insn>, log: seq<Edit>, j: nat, reach: int)
+{
+  j < |log| && !Prepends(log[j]) && log[j].idx < |prog| &&
+  !FitsInsn(InsnAt(prog, log[..j], Old(log[j].idx), Body(log[..j], log[j].idx)), reach)
+}
+predicate Far(prog: seq<Insn>, log: seq<Edit>, reach: int)
+  requires Valid(log, |prog|) && Grows(log)
+{
+  !AllFit(Rewrite(prog, log), reach) || exists j: nat :: ReplacedFar(prog, log, j, reach)
+}
+
+lemma {:induction false} FarStays(prog: seq<Insn>, log: seq<Edit>, e: Edit, reach: int)
+  requires Valid(log + [e], |prog|) && Grows(log + [e]) && Valid(log, |prog|) && Grows(log) && Contracts(log) && !IsSkipped(e)
+  requires Far(prog, log, reach)
+  ensures Far(prog, log + [e], reach)
+{
+  var n, log1, off := |prog|, log + [e], Body(log, e.idx);
+  if AllFit(Rewrite(prog, log), reach) {
+    var j: nat :| ReplacedFar(prog, log, j, reach);
+    assert log1[..j] == log[..j] && log1[j] == log[j];
+    assert ReplacedFar(prog, log1, j, reach);
+    return;
+  }
+  var p :| 0 <= p < |Rewrite(prog, log)| && !FitsInsn(Rewrite(prog, log)[p], reach);
+  Cells(log, n, Pieces(log, n));
+  var c := Pieces(log, n)[p];
+  assert PlacedAt(log, n, c, p);
+  Splice(log, e, n);
+  if p == off && !Prepends(e) {
+    assert log1[..|log|] == log && log1[|log|] == e;
+    ValidEnd(log1, n);
+    assert ReplacedFar(prog, log1, |log|, reach);
+  } else {
+    var p1 := if p < off then p else p + Added(e);
+    CellStep(log, e, n, p1);
+    Further(prog, log, e, c, p, p1, reach);
+    assert !FitsInsn(Rewrite(prog, log1)[p1], reach);
+  }
+}
+
+lemma {:induction false} WellFormedInit(prog: seq<Insn>, log: seq<Edit>, e: Edit, reach: int)
+  requires WellFormed(prog, log + [e], reach)
+  ensures WellFormed(prog, log, reach) && Contracts(log) && Contract(e) && !IsSkipped(e)
+{
+  assert (log + [e])[|log|] == e;
+  forall j | 0 <= j < |log| ensures log[j] == (log + [e])[j] {}
+}
+
+// Stock refuses some edit exactly if some reference does not fit in the end.
+lemma {:induction false} StockFar(prog: seq<Insn>, log: seq<Edit>, reach: int)
+  requires Valid(log, |prog|) && Grows(log) && WellFormed(prog, log, reach)
+  ensures StockBlames(prog, log, reach).Some? <==> Far(prog, log, reach)
+{
+  if log == [] {
+    assert Rewrite(prog, log) == prog;
+    forall i | 0 <= i < |prog| ensures FitsInsn(prog[i], reach) { assert InsnFits(prog, i, reach); }
+    return;
+  }
+  var n, init, e := |prog|, log[..|log|-1], log[|log|-1];
+  assert log == init + [e];
+  WellFormedInit(prog, init, e, reach);
+  StockFar(prog, init, reach);
+  LastValid(init, e, n); BodyIn(init, n, e.idx); Same(prog, init); Same(prog, log); Splice(init, e, n);
+  RefusesExactly(prog, init, e, reach);
+  if Far(prog, init, reach) {
+    FarStays(prog, init, e, reach);
+  } else if j: nat :| ReplacedFar(prog, log, j, reach) {
+    if j < |init| {
+      assert init[..j] == log[..j] && ReplacedFar(prog, init, j, reach);
+    } else {
+      assert log[..j] == init;
+      var off := Body(init, e.idx);
+      assert Pieces(init, n)[off] == Old(e.idx);
+      assert !FitsInsn(Rewrite(prog, init)[off], reach);
+    }
+  }
+}
+
+// What check() looks at.
+predicate CellRefused(prog: seq<Insn>, log: seq<Edit>, c: Cell, reach: int)
+  requires IsCell(log, |prog|, c) && forall j :: 0 <= j < |log| ==> log[j].idx < |prog|
+{
+  match c
+  case Old(i) => CheckKept(prog, log, i, reach).Some?
+  case New(j, k) => CheckPatch(log, |prog|, j, k, reach).Some? ||
+    (k == 0 && !Prepends(log[j]) && prog[log[j].idx].dist < -1 && CheckKept(prog, log, log[j].idx, reach).Some?)
+}
+lemma {:induction false} CheckAll(prog: seq<Insn>, log: seq<Edit>, cells: seq<Cell>, reach: int)
+  requires forall p :: 0 <= p < |cells| ==> IsCell(log, |prog|, cells[p])
+  requires forall j :: 0 <= j < |log| ==> log[j].idx < |prog|
+  ensures CheckCells(prog, log, cells, reach).Some? <==> exists p :: 0 <= p < |cells| && CellRefused(prog, log, cells[p], reach)
+{
+  if cells == [] { return; }
+  var init, last := cells[..|cells|-1], |cells|-1;
+  CheckAll(prog, log, init, reach);
+  if p :| 0 <= p < |init| && CellRefused(prog, log, init[p], reach) { assert CellRefused(prog, log, cells[p], reach); }
+  if CheckCells(prog, log, cells, reach).Some? && CheckCells(prog, log, init, reach).None? {
+    assert CellRefused(prog, log, cells[last], reach);
+  }
+  if p :| 0 <= p < |cells| && CellRefused(prog, log, cells[p], reach) {
+    if p < last { assert init[p] == cells[p] && CellRefused(prog, log, init[p], reach); }
+  }
+}
+lemma {:induction false} NoSkip(log: seq<Edit>, i: int)
+  requires forall j :: 0 <= j < |log| ==> !IsSkipped(log[j])
+  ensures Skip(log, i) == 0
+{
+  if log != [] { NoSkip(log[..|log|-1], i); }
+}
+// The insn that edit j replaces: its reference is looked at as it is in the end, and as it was when it was replaced.
+lemma {:induction false} Replaced(prog: seq<Insn>, log: seq<Edit>, j: nat, reach: int)
+  requires Valid(log, |prog|) && Grows(log) && WellFormed(prog, log, reach) && Start(log, |prog|) <= LIMIT
+  requires j < |log| && !Prepends(log[j]) && log[j].idx < |prog|
+  ensures ReplacedFar(prog, log, j, reach) <==>
+    prog[log[j].idx].dist < -1 && CheckKept(prog, log, log[j].idx, reach).Some?
+{
+  var n, before, i := |prog|, log[..j], log[j].idx;
+  var insn := prog[i];
+  var t := i + 1 + insn.dist;
+  assert InsnFits(prog, i, reach);
+  NoSkip(log, t); NoSkip(before, t);
+  MoreEdits(log, j, n, i); MoreEdits(log, j, n, n);
+  SameUntil(log, n, j, i);
+  forall k | 0 <= k < j ensures before[k].idx <= i && (before[k].idx == i ==> Prepends(before[k])) { AscendingUntil(log, n, k, j); }
+  if insn.ref.NoRef? { return; }
+  if t < i {
+    SameUntil(log, n, j, t);
+  } else if t > i {
+    StartTail(before, i, t);
+  } else {
+    BodyIn(before, n, i); StartMono(before, n, 0, i); StartFront(before, 0);
+  }
+}
+lemma {:induction false} SameUntil(log: seq<Edit>, n: nat, j: nat, t: int)
+  requires Valid(log, n) && j < |log| && t <= log[j].idx && !Prepends(log[j]) && Grows(log)
+  ensures Start(log[..j], t) == Start(log, t) && Prefix(log[..j], t) == Prefix(log, t)
+{
+  var init := log[..|log|-1];
+  assert init[..|log|-1] == init;
+  if j < |log|-1 {
+    assert init[..j] == log[..j];
+    SameUntil(init, n, j, t);
+    AscendingUntil(log, n, j, |log|-1);
+  }
+}
+lemma {:induction false} AscendingUntil(log: seq<Edit>, n: nat, j: nat, k: nat)
+  requires Valid(log, n) && j < k < |log| && Grows(log)
+  ensures log[j].idx <= log[k].idx && (log[j].idx == log[k].idx ==> Prepends(log[j]))
+{
+  var init := log[..|log|-1];
+  ValidBelow(log, n);
+  if k < |log|-1 { AscendingUntil(init, n, j, k); } else { assert init[j] == log[j]; }
+}

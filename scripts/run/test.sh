@@ -12,7 +12,7 @@ source "$(dirname "$0")/../lib/paths.sh"
 run "$TOP/scripts/setup/host-packages.sh"
 
 # Cheap ones first, so that mistakes in the text show before kernels are built.
-checks=(format shellcheck python loader checkpatch series sites module build module-clippy uml engine-on-host kunit no-panic identity verify
+checks=(format shellcheck python loader checkpatch series sites module build module-clippy uml engine-on-host prove kunit no-panic identity verify
 	defects limits far-jumps trust stock-identity selftests bench)
 (($# == 0)) || checks=("$@")
 

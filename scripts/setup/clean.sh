@@ -10,7 +10,7 @@ rm -rf "$TOP/results"
 [[ -d $CACHE ]] || exit 0
 lock_cache
 # By name, as the cache may be a directory that somebody else uses too.
-names=(build host-'*' loader-'*' bench-'*' progs-'*' 'initramfs*')
+names=(build proof host-'*' loader-'*' bench-'*' progs-'*' 'initramfs*')
 [[ ${1:-} != all ]] || names+=(toolroot-'*' vmroot-'*' proofroot-'*' vm-accel bindgen-'*' cargo-'*' src home log lock)
 for name in "${names[@]}"; do
 	for path in "$CACHE"/$name; do
