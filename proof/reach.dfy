@@ -396,3 +396,68 @@ lemma {:induction false} AscendingUntil(log: seq<Edit>, n: nat, j: nat, k: nat)
   ValidBelow(log, n);
   if k < |log|-1 { AscendingUntil(init, n, j, k); } else { assert init[j] == log[j]; }
 }
+
+lemma {:induction false} PiecesHave(log: seq<Edit>, n: nat, end: nat, j: nat)
+  requires Valid(log, n) && Grows(log) && Below(log, end) && j < |log|
+  ensures var at := Body(log[..j], log[j].idx);
+    0 <= at < |Pieces(log, end)| && Pieces(log, end)[at] == New(j, 0)
+{
+  var init, e := log[..|log|-1], log[|log|-1];
+  ValidBelow(log, n);
+  LastValid(init, e, n);
+  assert log == init + [e];
+  if j < |init| {
+    assert init[..j] == log[..j];
+    PiecesHave(init, n, e.idx, j);
+  } else {
+    PiecesLen(init, n, e.idx);
+  }
+}
+lemma {:induction false} KeptRefused(prog: seq<Insn>, log: seq<Edit>, i: nat, reach: int)
+  requires Valid(log, |prog|) && Grows(log) && WellFormed(prog, log, reach) && i < |prog|
+  ensures CheckKept(prog, log, i, reach).Some? <==> !Fits(prog[i].ref, KeptDistance(log, i, Body(log, i), prog[i]), reach)
+{
+  assert InsnFits(prog, i, reach);
+  NoSkip(log, i + 1 + prog[i].dist);
+}
+// check() refuses exactly if some reference does not fit in the end; so it refuses what stock refuses (StockFar).
+lemma {:induction false} CheckExact(prog: seq<Insn>, log: seq<Edit>, reach: int)
+  requires Valid(log, |prog|) && Grows(log) && WellFormed(prog, log, reach) && Start(log, |prog|) <= LIMIT
+  ensures Check(prog, log, reach).Some? <==> Far(prog, log, reach)
+{
+  var n, cells := |prog|, Pieces(log, |prog|);
+  ValidEnd(log, n); Cells(log, n, cells);
+  if Start(log, n) <= reach {
+    ShortFits(prog, log, reach);
+    forall j: nat | ReplacedFar(prog, log, j, reach) ensures false
+    {
+      var i := log[j].idx;
+      Replaced(prog, log, j, reach); KeptRefused(prog, log, i, reach);
+      assert InsnFits(prog, i, reach);
+      PlaceBound(log, n, i + 1 + prog[i].dist, prog[i].ref, false); BodyIn(log, n, i);
+    }
+    return;
+  }
+  CheckAll(prog, log, cells, reach);
+  if Far(prog, log, reach) {
+    if !AllFit(Rewrite(prog, log), reach) {
+      var p :| 0 <= p < |cells| && !FitsInsn(Rewrite(prog, log)[p], reach);
+      assert PlacedAt(log, n, cells[p], p);
+      if cells[p].Old? { KeptRefused(prog, log, cells[p].i, reach); }
+      assert CellRefused(prog, log, cells[p], reach);
+    } else {
+      var j: nat :| ReplacedFar(prog, log, j, reach);
+      Replaced(prog, log, j, reach); PiecesHave(log, n, n, j);
+      assert CellRefused(prog, log, cells[Body(log[..j], log[j].idx)], reach);
+    }
+  }
+  if p :| 0 <= p < |cells| && CellRefused(prog, log, cells[p], reach) {
+    assert PlacedAt(log, n, cells[p], p);
+    match cells[p] {
+      case Old(i) => KeptRefused(prog, log, i, reach); assert !FitsInsn(Rewrite(prog, log)[p], reach);
+      case New(j, k) =>
+        if CheckPatch(log, n, j, k, reach).Some? { assert !FitsInsn(Rewrite(prog, log)[p], reach); }
+        else { Replaced(prog, log, j, reach); }
+    }
+  }
+}

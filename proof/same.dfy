@@ -11,10 +11,12 @@ include "stock.dfy"
 
 function method AimDist(log: seq<Edit>, e: Edit, k: int, insn: Insn): int
 {
-  match Target(e, k, insn.dist)
-  case None => insn.dist
-  case Some(t) =>
-    Place(log, t, insn.ref, ToBody(e)) + (if t > e.idx then Added(e) else 0) - (Body(log, e.idx) + k + 1)
+  var to, len := k + 1 + insn.dist, |e.patch| + if Prepends(e) then 1 else 0;
+  var here := Body(log, e.idx) + k + 1;
+  if to < 0 then Place(log, e.idx + to, insn.ref, ToBody(e)) - here
+  else if to < len then insn.dist
+  // Insns behind the patch have not been moved by it yet.
+  else Place(log, e.idx + 1 + (to - len), insn.ref, ToBody(e)) + len - 1 - here
 }
 
 function method Aim(log: seq<Edit>, e: Edit, k: nat): seq<Insn>
