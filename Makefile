@@ -122,6 +122,10 @@ kunit: ##+ the engine's KUnit suites in the User-mode Linux kernel
 planted: ##+ plant a fault in each part of the engine, one at a time: mode verify has to notice it
 	$(RUN) scripts/run/planted.sh
 
+.PHONY: prove
+prove: ##+ have Dafny check the proof of the engine's algorithms, and its model do random logs
+	$(RUN) scripts/run/prove.sh
+
 .PHONY: fuzz
 fuzz: ##+ libFuzzer on the engine, on the host, against a naive model
 	$(RUN) scripts/run/fuzz.sh

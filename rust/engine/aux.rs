@@ -31,6 +31,8 @@ use super::{
 /// # Panics
 ///
 /// If `entries` or `insns` is shorter than that.
+///
+/// Proof: `AuxData` in `proof/aux.dfy`.
 pub(crate) fn rewrite(
     entries: &mut [InsnAux],
     insns: &[Insn],

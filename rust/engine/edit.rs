@@ -74,6 +74,8 @@ impl Edit {
 
     /// Returns the old insn that a reference of insn `k` of the patch is to, or `None` if it is to
     /// the patch itself.
+    ///
+    /// Proof: `Patched` in `proof/same.dfy`.
     pub(crate) fn target(&self, k: u32, distance: i64) -> Option<i64> {
         let start = i64::from(self.idx);
         let added = i64::from(self.added());

@@ -20,6 +20,8 @@ use core::ops::Range;
 /// # Panics
 ///
 /// If `insns` is shorter than the longer of the old and the new program.
+///
+/// Proof: `Same` in `proof/same.dfy`, `SameShrunk` in `proof/shrink.dfy`.
 pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>, host: &mut impl Host) {
     let mut pauses = Pauses::new(host);
     // While an insn is at hand, its reference is set.

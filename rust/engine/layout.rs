@@ -187,6 +187,8 @@ impl<'a> Layout<'a> {
     }
 
     /// Returns the new index of what a jump to old insn `target` leads to.
+    ///
+    /// Proof: `PlaceStep` and `PlaceBound` in `proof/same.dfy`.
     pub(crate) fn jump_target(&self, target: i64) -> i64 {
         self.call_target(target) + self.skipped_len(target)
     }
@@ -213,6 +215,8 @@ impl<'a> Layout<'a> {
     }
 
     /// Returns the pieces of the new program.
+    ///
+    /// Proof: `PiecesPos` in `proof/layout.dfy`.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece<'a>> {
         Pieces {
             edits: self.log.edits().iter(),
@@ -238,6 +242,8 @@ impl Drop for Layout<'_> {
 }
 
 /// Fills the table of a layout.
+///
+/// Proof: `Number` in `proof/sweep.dfy`.
 fn number(table: &mut [u32], edits: &[Edit]) {
     let (mut old, mut new) = (0, 0);
     for edit in edits {
@@ -270,6 +276,8 @@ fn number(table: &mut [u32], edits: &[Edit]) {
 /// A reference to old insn `t` of a removed run of `cnt` insns leads where one to `t + cnt` leads, as in
 /// `bpf_remove_insns()`: to the first insn of the run, it leads past the run; to one further in, as much
 /// further. That may be in a run again, or past the end of the program.
+///
+/// Proof: `EnteredStep` in `proof/shrink.dfy`.
 fn enter_runs(table: &[u32], edits: &[Edit]) -> Result<Array<u32>> {
     // The last entry is the new length. Lengths are u32s.
     let len = table.len() - 1;

@@ -54,6 +54,8 @@ pub(crate) fn rewrite_idx(subprogs: &mut [Subprog], linfo: &[LineInfo], layout: 
 /// # Panics
 ///
 /// If an entry is about an insn that the old program does not have.
+///
+/// Proof: `LineInfo` in `proof/positions.dfy`.
 pub(crate) fn rewrite(linfo: &mut [LineInfo], layout: &Layout<'_>) -> u32 {
     let mut to = linfo.len();
     if layout.shrinks {

@@ -84,6 +84,8 @@ impl From<Error> for Failure {
 /// # Panics
 ///
 /// If `insns` is shorter than the old program.
+///
+/// Proof: `CheckExact` and `StockFar` in `proof/reach.dfy`.
 pub(crate) fn check(
     insns: &[Insn],
     layout: &Layout<'_>,

@@ -27,6 +27,8 @@ use core::ops::Range;
 
 /// Returns the distance in the new program for the reference `r` of an insn that stays: old insn
 /// `old`, now at `pos`.
+///
+/// Proof: `Kept` in `proof/same.dfy`.
 pub(crate) fn kept_distance(
     layout: &Layout<'_>,
     old: u32,
@@ -47,6 +49,8 @@ pub(crate) fn kept_distance(
 
 /// Returns the distance in the new program for the reference `r` of insn `k` of the patch of
 /// `edit`, now at `pos`.
+///
+/// Proof: `Patched` in `proof/same.dfy`.
 pub(crate) fn patch_distance(
     layout: &Layout<'_>,
     edit: &Edit,

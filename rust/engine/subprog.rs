@@ -33,6 +33,8 @@ fn move_entry<T: Copy>(array: &mut [T], from: usize, to: usize) {
 /// # Panics
 ///
 /// If `subprogs` is empty, or a subprog starts behind the end of the old program.
+///
+/// Proof: `SubprogStarts` and `SubprogStay` in `proof/positions.dfy`.
 pub(crate) fn rewrite(
     subprogs: &mut [Subprog],
     func_info: &mut [FuncInfo],

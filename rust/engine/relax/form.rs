@@ -26,6 +26,8 @@ impl Form {
     pub(super) const MOST: usize = 3;
 
     /// Returns the form of `insn`, a jump of 16 bits.
+    ///
+    /// Proof: `FormTwoWays` in `proof/relax.dfy`.
     pub(super) fn of(insn: &Insn) -> Self {
         const GOTOL: u8 = (JMP32 | JA) as u8;
         const GOTO: u8 = (JMP | JA) as u8;
@@ -77,6 +79,8 @@ impl Form {
 
 /// Returns the operation that jumps if and only if `op` does not. There is none for `jset` and
 /// may_goto.
+///
+/// Proof: `InverseIsOpposite` in `proof/relax.dfy`.
 fn inverse(op: u32) -> Option<u32> {
     const INVERSES: [(u32, u32); 5] = [
         (bindings::BPF_JEQ, bindings::BPF_JNE),

@@ -68,6 +68,8 @@ pub(crate) const EXACT: u32 = 8;
 pub(crate) const ROUNDS: u32 = EXACT + 11;
 
 /// Returns how many insns each jump has to have to spare in a round, counted from 0.
+///
+/// Proof: `MarginAll` in `proof/relax.dfy`.
 pub(crate) fn margin(round: u32) -> i64 {
     match round.checked_sub(EXACT) {
         Some(over) => 64 << over,
@@ -98,6 +100,8 @@ pub(crate) struct Relaxed {
 /// # Panics
 ///
 /// If `insns` is shorter than the old program.
+///
+/// Proof: `RoundsAreEnough` in `proof/relax.dfy`.
 pub(crate) fn relax(insns: &[Insn], log: &Log, host: &mut impl Host) -> Result<Relaxed> {
     let mut relaxed = Relaxed::default();
     // After the last round nothing is relaxed any more, but all has to fit.
@@ -287,6 +291,8 @@ fn record(log: &mut Log, idx: u32, kind: Kind, patch: &[Insn], host: &mut impl H
 }
 
 /// Returns what replaces the jump `insn`, which would stay, when it is relaxed.
+///
+/// Proof: `KeptForm` in `proof/relax.dfy`.
 fn kept_form(insn: &Insn) -> Result<Form> {
     let r = Reference::of(insn).ok_or(EINVAL)?;
     let mut form = Form::of(insn);

@@ -46,6 +46,8 @@ impl Patch {
 
     /// Returns the patch with the jumps of `is_far` relaxed. Others of the patch may have to be, as
     /// they lead over these.
+    ///
+    /// Proof: `Lengthened` in `proof/relax.dfy`.
     pub(super) fn lengthened(&mut self) -> Result<&[Insn]> {
         loop {
             self.place()?;
