@@ -16,8 +16,8 @@ class Reader {
   readonly string[] words;
   int at;
   public Reader(string line) { words = line.Split(new[] { ' ' }, StringSplitOptions.RemoveEmptyEntries); }
-  public int Number() { return int.Parse(words[at++]); }
-  public int[] List() { return Many(Number(), Number); }
+  public long Number() { return long.Parse(words[at++]); }
+  public long[] List() { return Many((int)Number(), Number); }
   public T[] Many<T>(int n, Func<T> one) {
     var all = new T[n];
     for (var i = 0; i < n; i++) all[i] = one();
@@ -29,7 +29,7 @@ class Reader {
     var r = refs[Number()];
     return new Insn(tag, r, Number());
   }
-  public Insns Insns() { return new Insns(Many(Number(), Insn)); }
+  public Insns Insns() { return new Insns(Many((int)Number(), Insn)); }
   public Aux Aux() {
     var data = Number();
     var seen = Number();
@@ -46,7 +46,7 @@ class Reader {
 }
 
 class Meta {
-  public int[] starts, offs, lines, poke, values;
+  public long[] starts, offs, lines, poke, values;
   public Meta(Reader r) { starts = r.List(); offs = r.List(); lines = r.List(); poke = r.List(); values = r.List(); }
 }
 
@@ -54,12 +54,12 @@ static class Compare {
   static void Same(string what, object model, object engine) {
     if (!model.Equals(engine)) throw new Exception(what + ": model " + model + ", engine " + engine);
   }
-  static void Same(string what, IEnumerable<BigInteger> model, int[] engine) {
+  static void Same(string what, IEnumerable<BigInteger> model, long[] engine) {
     Same(what, string.Join(" ", model), string.Join(" ", engine));
   }
   static string Text(Option<BigInteger> o) { return o.is_Some ? o.dtor_value.ToString() : "-1"; }
 
-  static void Grown(Reader r, Insns prog, Entries aux, Meta meta, Log log, int reach) {
+  static void Grown(Reader r, Insns prog, Entries aux, Meta meta, Log log, long reach) {
     var blamed = r.Number();
     Same("blamed", Text(__default.Check(prog, log, reach)), blamed.ToString());
     var edits = log.Elements.ToArray();
@@ -84,12 +84,15 @@ static class Compare {
     Same("values", meta.values.Select(v => __default.Place(log, v, Ref.create_Jump(), false)), next.values);
   }
 
-  static void Shrunk(Reader r, Insns prog, Log log) {
+  static void Shrunk(Reader r, Insns prog, Meta meta, Log log) {
     removals++;
     Same("blamed", "-1", r.Number().ToString());
     var insns = r.Insns();
     Same("insns", __default.RewriteShrunk(prog, log), insns);
     Same("insns of stock", __default.StockShrunk(prog, log), insns);
+    r.Many(insns.Count, r.Aux);
+    var values = meta.values.Select(v => __default.StockValueShrunk(log, v));
+    Same("values of stock", values.Select(v => v.is_Some ? v.dtor_value : uint.MaxValue), new Meta(r).values);
   }
 
   static void Line(string line) {
@@ -98,9 +101,9 @@ static class Compare {
     var prog = r.Insns();
     var aux = new Entries(r.Many(prog.Count, r.Aux));
     var meta = new Meta(r);
-    var log = new Log(r.Many(r.Number(), r.Edit));
+    var log = new Log(r.Many((int)r.Number(), r.Edit));
     if (!__default.Valid(log, prog.Count)) throw new Exception("not a log of the contract");
-    if (log.Elements.Any(e => __default.Removes(e))) Shrunk(r, prog, log);
+    if (log.Elements.Any(e => __default.Removes(e))) Shrunk(r, prog, meta, log);
     else Grown(r, prog, aux, meta, log, reach);
   }
 

@@ -276,3 +276,30 @@ lemma {:induction false} SameShrunk(prog: seq<Insn>, log: seq<Edit>)
   LeftPlaces(init, |prog|, |prog|);
   StepShrunk(prog, init, e);
 }
+
+// bpf_insn_array_adjust_after_remove(), for one value; None is INSN_DELETED
+function method StockValueShrunk(log: seq<Edit>, value: int): Option<int>
+{
+  if log == [] then Some(value) else
+    var init, e := log[..|log|-1], log[|log|-1];
+    var off := Start(init, e.idx);
+    match StockValueShrunk(init, value)
+    case None => None
+    case Some(at) => if at < off then Some(at) else if at < off + (End(e) - e.idx) then None else Some(at - (End(e) - e.idx))
+}
+// positions::rewrite(), of insn arrays
+lemma {:induction false} InsnArraysShrunk(log: seq<Edit>, n: nat, value: nat)
+  requires Valid(log, n) && Shrinks(log) && value <= n
+  ensures StockValueShrunk(log, value) == if Run(log, value) > 0 then None else Some(Start(log, value))
+{
+  if log == [] { return; }
+  var init, e := log[..|log|-1], log[|log|-1];
+  assert Removes(e);
+  InsnArraysShrunk(init, n, value);
+  ValidBehind(log, n);
+  if value >= e.idx {
+    StartBehind(init, e.idx, value); RunBehind(init, e.idx, value);
+  } else {
+    StartInRun(init, n, value); StartShrinks(init, n, value + 1, e.idx);
+  }
+}

@@ -17,7 +17,8 @@ pub(crate) const INSN_DELETED: u32 = u32::MAX;
 ///
 /// If a poke descriptor is about an insn that the old program does not have.
 ///
-/// Proof: `PokeDescs` and `InsnArrays` in `proof/positions.dfy`.
+/// Proof: `PokeDescs` and `InsnArrays` in `proof/positions.dfy`, `InsnArraysShrunk` in
+/// `proof/shrink.dfy`.
 pub(crate) fn rewrite(host: &mut impl Host, layout: &Layout<'_>) {
     // A tail call moves to the last insn of its group, which stands for it, as in
     // adjust_poke_descs(). None is removed: descriptors are added by the pass that the session

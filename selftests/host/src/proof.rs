@@ -183,7 +183,10 @@ fn meta(b: &mut Bytes<'_>, len: u32, removes: bool) -> Meta {
     subs.push(sub(len));
     let some = |b: &mut Bytes<'_>, n, below| (0..n).map(|_| b.below(below)).collect();
     Meta {
-        linfo: ascending(b).into_iter().map(|off| (off, off + 100)).collect(),
+        linfo: ascending(b)
+            .into_iter()
+            .map(|off| (off, off + 100))
+            .collect(),
         subs,
         func_info: Vec::new(),
         func_info_aux: Vec::new(),
