@@ -91,7 +91,7 @@ def is_followed():
     for was, file, models in followed():
         if code_hash(os.path.join(ENGINE, file)) != was:
             raise Failed(f"rust/engine/{file} has changed, and the model follows it: see whether {models.strip()} in proof/"
-                         " still says the same, then run 'scripts/run/prove.py follow'")
+                         " still says the same, then run 'scripts/setup/inroot.sh scripts/run/prove.py follow'")
     known = {file for _, file, _ in followed()}
     for where, _, names in os.walk(ENGINE):
         for name in names:
@@ -192,7 +192,8 @@ def main(top, jobs, all_goals):
         build(PROOF, top, "compare")
         build(os.path.join(top, PLANTED), top, "planted")
     theorems = len(lemmas() & set(goals))
-    print(f"proof: {theorems} theorems in {len(goals)} goals, 0 errors, 0 assumes; {len(refused)} refused variants refused")
+    print(f"{len(goals)} goals")
+    print(f"proof: {theorems} theorems, 0 errors, 0 assumes; {len(refused)} refused variants refused")
 
 
 try:
