@@ -136,8 +136,8 @@ fn patch(b: &mut Bytes<'_>, len: u32, idx: u32, kind: Kind, most: u32) -> Edit {
     }
 }
 
-fn edits(b: &mut Bytes<'_>, len: u32, removes: bool) -> Vec<Edit> {
-    let most = if b.byte() % 8 == 0 { 40 } else { 3 };
+/// The edits; patches have `most` insns at most.
+fn edits(b: &mut Bytes<'_>, len: u32, removes: bool, most: u32) -> Vec<Edit> {
     let mut edits = Vec::new();
     let mut idx = b.below(4);
     while idx < len && edits.len() < 6 {
@@ -200,8 +200,12 @@ pub fn line(seed: u64) -> String {
     let bytes = random::bytes(seed);
     let b = &mut Bytes::new(&bytes);
     let removes = b.byte() % 4 == 0;
-    let most = if b.byte() % 8 == 0 { 90 } else { 12 };
-    let len = 1 + b.below(most);
+    // Some so long that jumps are too far, for 8 bits.
+    let is_long = b.byte() % 8 == 0;
+    let len = match is_long {
+        true => 64 + b.below(48),
+        false => 1 + b.below(12),
+    };
     let aux = |b: &mut Bytes<'_>, at: u32| {
         let bits = b.byte();
         let mut aux = InsnAux {
@@ -220,7 +224,7 @@ pub fn line(seed: u64) -> String {
         })
         .collect();
     let meta = meta(b, len, removes);
-    let edits = edits(b, len, removes);
+    let edits = edits(b, len, removes, if is_long { 40 } else { 3 });
 
     let mut line = Line::default();
     line.put(REACH);
