@@ -17,13 +17,15 @@ kbuild() {
 # configure TREE DEBIAN OPTION...: Debian's configuration, with options of scripts/config. Of what remains nothing may
 # change: the compiler is part of it.
 configure() {
-	local tree=$1 debian=$2 ours theirs
+	local tree=$1 debian=$2 compilers="CC|RUSTC" ours theirs
 	shift 2
 	cp "$debian"/usr/src/linux-headers-*/.config "$tree/.config"
 	in_root "$tree/scripts/config" --file "$tree/.config" "$@"
 	kbuild "$tree" olddefconfig
-	theirs=$(sed -nE 's/^CONFIG_(CC|RUSTC)_VERSION_TEXT=//p' "$debian"/usr/src/linux-headers-*/.config)
-	ours=$(sed -nE 's/^CONFIG_(CC|RUSTC)_VERSION_TEXT=//p' "$tree/.config")
+	# Without Rust its compiler is not in the configuration.
+	grep -qx CONFIG_RUST=y "$tree/.config" || compilers=CC
+	theirs=$(sed -nE "s/^CONFIG_($compilers)_VERSION_TEXT=//p" "$debian"/usr/src/linux-headers-*/.config)
+	ours=$(sed -nE "s/^CONFIG_($compilers)_VERSION_TEXT=//p" "$tree/.config")
 	[[ $ours == "$theirs" ]] || {
 		echo "refused: Debian built this kernel with ${theirs//$'\n'/ and }, and the livepatch's root has ${ours//$'\n'/ and }"
 		exit 1
@@ -43,9 +45,23 @@ changed_objects() {
 	cat "${patches[@]}" | sed -nE 's#^diff --git a/((kernel|arch/x86)/[^ ]*)\.c .*#\1.o#p' | sort -u | grep -v -x kernel/bpf/patcher.o
 }
 
+# same_build DEBIAN DIR: the kernel that boots has the symbols that the functions are compared with.
+same_build() {
+	local debian=$1 image=$2/image booted symbols
+	in_root bash "$debian/source/scripts/extract-vmlinux" "$debian"/usr/lib/modules/*/vmlinuz >"$image"
+	booted=$(build_id "$image") symbols=$(build_id "$debian/vmlinux")
+	rm "$image"
+	[[ $booted == "$symbols" ]] || {
+		echo "refused: the kernel has build id $booted, and its -dbg package $symbols"
+		exit 1
+	}
+}
+build_id() { in_root python3 "$TOP/scripts/livepatch/compare.py" --build-id "$1"; }
+
 # prepare DEBIAN DIR: a tree that has Debian's kernel's headers and objtool.
 prepare() {
 	local debian=$1 tree=$2/tree suffix
+	same_build "$debian" "$2"
 	cp -al "$debian/source" "$tree"
 	cd "$tree"
 	export GIT_CEILING_DIRECTORIES=$2
@@ -72,7 +88,7 @@ compile_stock() {
 }
 
 compile_patched() {
-	local debian=$1 dir=$2 tree=$2/tree patch file build_id
+	local debian=$1 dir=$2 tree=$2/tree patch file id
 	mapfile -t objects < <(changed_objects)
 	cd "$tree"
 	export GIT_CEILING_DIRECTORIES=$dir
@@ -86,14 +102,14 @@ compile_patched() {
 		[[ ! -f $debian/source/$file ]] ||
 			in_root python3 "$TOP/scripts/livepatch/lines.py" "$debian/source/$file" "$tree/$file"
 	done < <(cat "${patches[@]}" | sed -nE 's#^diff --git a/((kernel|arch/x86|include)/[^ ]*\.[ch]) .*#\1#p' | sort -u)
-	build_id=$(in_root python3 "$TOP/scripts/livepatch/compare.py" --build-id "$debian/vmlinux")
+	id=$(build_id "$debian/vmlinux")
 	mkdir "$dir/kmod"
 	cp "$TOP"/livepatch/{Kbuild,*.[ch]} "$dir/kmod/"
 	# A new file would have no counterpart in Debian's kernel.
 	printf '#include "%s"\n' "$dir/kmod/hooks.c" >>"$tree/kernel/bpf/fixups.c"
 	configure "$tree" "$debian" --enable BPF_PATCHER_HOOKS --enable BPF_PATCHER_DEBUG
 	kbuild "$tree" prepare modules_prepare
-	compile "$tree" "$dir/patched" "-ffunction-sections -fdata-sections -I$tree/kernel/bpf -DBPF_PATCHER_BUILD_ID=$(sed -E 's/../0x&,/g' <<<"$build_id")"
+	compile "$tree" "$dir/patched" "-ffunction-sections -fdata-sections -I$tree/kernel/bpf -DBPF_PATCHER_BUILD_ID=$(sed -E 's/../0x&,/g' <<<"$id")"
 }
 
 # The names of BTF ids have numbers, which count on with each use of some macros above them. They are nothing but names:

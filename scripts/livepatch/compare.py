@@ -38,6 +38,7 @@ class Object(elf.Elf):
     def __init__(self, path):
         super().__init__(path)
         self.entries = self.relocations()
+        self.places = {}
         # objtool, which has seen the linked kernel and not the object, turns some jumps into nops.
         self.jumps = {
             (symbol.section, symbol.value + addend)
@@ -81,7 +82,8 @@ def target_differs(kernel, obj, kind, symbol, addend, address, value):
         return kernel.at(found, len(text)) != text
     inner, way = obj.containing(symbol.section, offset)
     if inner is None:
-        return None
+        # Nothing has a name there: the section as a whole is somewhere, and all addresses in it agree.
+        return found - offset != obj.places.setdefault(symbol.section, found - offset)
     return found not in [s.value + way for s in kernel.candidates(inner)]
 
 
