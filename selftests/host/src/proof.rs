@@ -199,9 +199,9 @@ fn meta(b: &mut Bytes<'_>, len: u32, removes: bool) -> Meta {
 pub fn line(seed: u64) -> String {
     let bytes = random::bytes(seed);
     let b = &mut Bytes::new(&bytes);
-    let removes = b.byte() % 4 == 0;
+    let removes = b.byte().is_multiple_of(4);
     // Some so long that jumps are too far, for 8 bits.
-    let is_long = b.byte() % 8 == 0;
+    let is_long = b.byte().is_multiple_of(8);
     let len = match is_long {
         true => 64 + b.below(48),
         false => 1 + b.below(12),
