@@ -197,7 +197,8 @@ fn meta(b: &mut Bytes<'_>, len: u32, removes: bool) -> Meta {
 
 /// Returns the line of case number `seed`: what there is, the edits, and what the engine makes of it.
 pub fn line(seed: u64) -> String {
-    let bytes = random::bytes(seed);
+    // Enough for long cases.
+    let bytes: Vec<_> = (0..4).flat_map(|i| random::bytes(4 * seed + i)).collect();
     let b = &mut Bytes::new(&bytes);
     let removes = b.byte().is_multiple_of(4);
     // Some so long that jumps are too far, for 8 bits.
