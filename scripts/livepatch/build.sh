@@ -175,7 +175,7 @@ debian=$(run "$TOP/scripts/livepatch/packages.sh")
 find_patches
 version=${debian##*/debian-}
 out=$CACHE/livepatch/modules-$version
-want=$( (hash_tree "${patches[@]}" "$TOP/livepatch" "$TOP/scripts/livepatch" && module_stamp && livepatch_root_path) | short_hash)
+want=$( (hash_tree "${patches[@]}" "$TOP"/patches/*/livepatch "$TOP"/livepatch/*.[ch] "$TOP"/livepatch/Kbuild "$TOP"/scripts/livepatch/{build.sh,*.py} && module_stamp && livepatch_root_path) | short_hash)
 if [[ $(cat "$out/.stamp" 2>/dev/null) != "$want" ]]; then
 	need_disk 4000 "the livepatch"
 	dir=$(partial_dir livepatch)

@@ -32,7 +32,7 @@ build() {
 		Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 
 		Files: *
-		Copyright: the authors of bpf-patcher
+		Copyright: $(date -u -d "@$epoch" +%Y), the authors of bpf-patcher
 		License: GPL-2
 		 On Debian the text is in /usr/share/common-licenses/GPL-2.
 	EOF
@@ -70,7 +70,7 @@ pack_common() {
 	write "$dir/DEBIAN/prerm" <<-'EOF'
 		#!/bin/sh
 		set -e
-		[ "$1" != remove ] || /usr/sbin/bpf-patcher stop
+		[ "$1" != remove ] || bpf-patcher stop
 		if [ "$1" = remove ] && command -v systemctl >/dev/null; then
 			systemctl disable --quiet bpf-patcher.service
 		fi
@@ -113,7 +113,7 @@ pack_modules() {
 		#!/bin/sh
 		set -e
 		if [ "\$(uname -r)" = $abi ]; then
-			/usr/sbin/bpf-patcher stop
+			bpf-patcher stop
 			[ ! -d /run/systemd/system ] || systemctl stop bpf-patcher.service
 		fi
 	EOF
@@ -124,10 +124,10 @@ pack_modules() {
 	EOF
 	build "$dir" "bpf-patcher-livepatch-$abi" amd64 "livepatch of the BPF verifier for Linux $abi" \
 		"bpf-patcher (= $version), linux-binary-$abi (= $debian_version), kmod" <<-EOF
-			A livepatch lets the BPF verifier of Debian's kernel $abi record its
-			rewrites, and the module bpf_patcher applies them in linear time.
+			A livepatch lets the BPF verifier of that kernel record its rewrites, and the
+			module bpf_patcher applies them in linear time.
 			.
-			It is for version $debian_version of that kernel alone.
+			It is for version $debian_version of it alone.
 		EOF
 }
 dispatch_step "$@"
@@ -138,7 +138,7 @@ debian_version=${modules##*_}
 abi=${modules##*/modules-}
 abi=${abi%_*}
 version=$(sed -nE 's/^PACKAGE_VERSION="(.*)"/\1/p' "$TOP/dkms.conf")
-maintainer="bpf-patcher <bpf-patcher@localhost>"
+maintainer=$(git -C "$TOP" log -1 --format="${DEBFULLNAME:-%an} <${DEBEMAIL:-%ae}>")
 epoch=$(git -C "$TOP" log -1 --format=%ct)
 mkdir -p "$TOP/results"
 dir=$(partial_dir deb)

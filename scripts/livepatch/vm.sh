@@ -50,6 +50,6 @@ note "QEMU: Debian's kernel, ${modules##*modules-} (log: $log)"
 run timeout "${VM_TIMEOUT:-7200}" qemu-system-x86_64 -accel tcg,thread=single -icount shift=0,sleep=off -cpu max,la57=off -smp "${VM_CPUS:-2}" -m 3G \
 	-kernel "$debian"/usr/lib/modules/*/vmlinuz -initrd "$dir/initramfs" -nodefaults -no-reboot -display none -serial stdio \
 	-append "console=ttyS0 quiet panic=-1 watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 ${TRANSITIONS:+TRANSITIONS=$TRANSITIONS} ${LADDER:+LADDER=$LADDER} ${COUNT:+COUNT=$COUNT} ${VM_APPEND:-}" \
-	</dev/null | tr -d '\r' | tee "$log" | sed -un 's/^# /    /p; /^\(not \)\?ok/p' >&2
+	</dev/null | sed -u 's/\r//' | tee "$log" | sed -un 's/^# /    /p; /^\(not \)\?ok/p' >&2
 remove_tree "$dir"
 grep -qx '@exit 0' "$log" || die "see $log"
