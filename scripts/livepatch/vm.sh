@@ -11,7 +11,7 @@ in_vm_root() { INROOT=$(vm_root_path) run "$TOP/scripts/setup/inroot.sh" "$@"; }
 
 # The programs that the init calls, and what these link with.
 pack() {
-	local modules=$1 dir=$2 root=$2/root program
+	local modules=$1 debian=${1/modules-/debian-} dir=$2 root=$2/root program
 	mkdir -p "$root"/{usr/bin,usr/lib,usr/lib64,proc,sys,dev,tmp,progs,modules}
 	ln -s usr/bin usr/lib usr/lib64 "$root/"
 	ln -s bin "$root/usr/sbin"
@@ -27,8 +27,26 @@ pack() {
 	cp "$(loader_path)" "$root/usr/bin/loader"
 	find "$(progs_path)" -maxdepth 1 -name '*.o' -exec cp -t "$root/progs" {} +
 	cp "$modules"/*.ko "$root/modules/"
+	plant "$root/modules" "$(in_root python3 "$TOP/scripts/livepatch/compare.py" --build-id "$debian/vmlinux")"
 	cp "$TOP/selftests/livepatch/init.sh" "$root/init"
 	(cd "$root" && find . | in_root cpio --quiet -o -H newc --owner=+0:+0 | gzip -1 >"$dir/initramfs")
+}
+
+# plant MODULES ID: livepatches that the kernel has to refuse, of another build and of another release.
+plant() {
+	in_root python3 - "$@" <<-'EOF'
+		import sys
+		modules, build = sys.argv[1], bytes.fromhex(sys.argv[2])
+		with open(f"{modules}/bpf-patcher-livepatch.ko", "rb") as file:
+		    livepatch = file.read()
+		# The compiler may have it in parts.
+		other = livepatch.replace(build[:8], bytes(8))
+		release = livepatch.replace(b"vermagic=7.", b"vermagic=6.")
+		assert livepatch not in (other, release)
+		for name, content in ("other-build", other), ("other-release", release):
+		    with open(f"{modules}/{name}.ko", "wb") as file:
+		        file.write(content)
+	EOF
 }
 dispatch_step "$@"
 

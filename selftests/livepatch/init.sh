@@ -66,7 +66,8 @@ memory() { awk '/^(MemAvailable|Slab|SUnreclaim|VmallocUsed|Percpu)/ { printf "%
 
 say "$(uname -r -v), $(grep -c ^processor /proc/cpuinfo) CPUs, tainted $(cat /proc/sys/kernel/tainted)"
 check "the module alone is refused" refused insmod /modules/bpf_patcher.ko
-[[ ! -e /modules/other.ko ]] || check "a livepatch for another build is refused" refused insmod /modules/other.ko
+check "a livepatch for another build is refused" refused insmod /modules/other-build.ko
+check "a livepatch for another release is refused" refused insmod /modules/other-release.ko
 say "before"
 ladder "$LADDER" 10000 before
 begin=${EPOCHREALTIME/./}
