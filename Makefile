@@ -167,6 +167,10 @@ bench-compare: ##+ compare results/bench.json with BASE=<bench.json>; fails if a
 test-livepatch: ##+ Debian's unmodified kernel in QEMU: programs load before, while and after the livepatch is in
 	$(RUN) scripts/livepatch/vm.sh
 
+.PHONY: test-debian
+test-debian: ##+ a Debian with systemd and its own kernel in QEMU: the packages are installed, and purged
+	$(RUN) scripts/livepatch/debian.sh
+
 .PHONY: uml
 uml: ##+ boot User-mode Linux: make uml INITRD=<cpio> ARGS='...'; status: N of a line `@exit N`, or 0
 	@test -n '$(INITRD)' || { echo "error: pass INITRD=<cpio>, for instance: make uml INITRD=my.cpio.gz ARGS='-v'" >&2; exit 1; }

@@ -21,3 +21,18 @@ livepatch_root_path() {
 	echo "$CACHE/livepatch/root-$(cat "$TOP/configs/livepatch.packages" "$TOP"/scripts/{livepatch/root,lib/debian}.sh | short_hash)"
 }
 in_root() { INROOT=$(livepatch_root_path) run "$TOP/scripts/setup/inroot.sh" "$@"; }
+
+# boot DEBIAN INITRAMFS LOG PARAMETER...: boots a kernel of Debian in QEMU, and shows the results of its init. Fails if that
+# does. One thread for both CPUs, as a CPU may run code that another has just patched. The clock counts executed
+# instructions, one a nanosecond: with the host's clock, a kernel that waits for its turn takes its timers for broken.
+boot() {
+	local debian=$1 initramfs=$2 log=$3
+	shift 3
+	note "QEMU: Debian's kernel ${debian##*/debian-} (log: $log)"
+	run timeout "${VM_TIMEOUT:-7200}" qemu-system-x86_64 -accel tcg,thread=single -icount shift=0,sleep=off -cpu max,la57=off \
+		-smp "${VM_CPUS:-2}" -m 3G -kernel "$debian"/usr/lib/modules/*/vmlinuz -initrd "$initramfs" \
+		-nodefaults -no-reboot -display none -serial stdio \
+		-append "console=ttyS0 quiet panic=-1 watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 $*" </dev/null |
+		sed -u 's/\r//; s/^\x1b\[K//' | tee "$log" | sed -un 's/^# /    /p; /^\(not \)\?ok/p' >&2
+	grep -qx '@exit 0' "$log" || die "see $log"
+}

@@ -61,13 +61,6 @@ dir=$(partial_dir livepatch-vm)
 chmod 755 "$dir"
 stage "initramfs" livepatch-initramfs pack "$modules" "$dir"
 mkdir -p "$TOP/results"
-log=$TOP/results/livepatch-vm.log
-note "QEMU: Debian's kernel, ${modules##*modules-} (log: $log)"
-# One thread for both CPUs, as a CPU may run code that another has just patched. The clock counts executed instructions,
-# one a nanosecond: with the host's clock, a kernel that waits for its turn takes its timers for broken.
-run timeout "${VM_TIMEOUT:-7200}" qemu-system-x86_64 -accel tcg,thread=single -icount shift=0,sleep=off -cpu max,la57=off -smp "${VM_CPUS:-2}" -m 3G \
-	-kernel "$debian"/usr/lib/modules/*/vmlinuz -initrd "$dir/initramfs" -nodefaults -no-reboot -display none -serial stdio \
-	-append "console=ttyS0 quiet panic=-1 watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 ${TRANSITIONS:+TRANSITIONS=$TRANSITIONS} ${LADDER:+LADDER=$LADDER} ${COUNT:+COUNT=$COUNT} ${VM_APPEND:-}" \
-	</dev/null | sed -u 's/\r//' | tee "$log" | sed -un 's/^# /    /p; /^\(not \)\?ok/p' >&2
+boot "$debian" "$dir/initramfs" "$TOP/results/livepatch-vm.log" ${TRANSITIONS:+"TRANSITIONS=$TRANSITIONS"} \
+	${LADDER:+"LADDER=$LADDER"} ${COUNT:+"COUNT=$COUNT"}
 remove_tree "$dir"
-grep -qx '@exit 0' "$log" || die "see $log"
