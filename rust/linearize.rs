@@ -138,7 +138,6 @@ impl<'a> Plan<'a> {
         host.pause();
         view.commit(new_len, &outcome);
 
-        STATS.bytes_moved.add(outcome.bytes_moved);
         STATS.alloc_peak.raise(allocated as u64);
         Ok(())
     }

@@ -103,7 +103,7 @@ impl Session {
         stats.sessions.add(1);
         stats.record_calls.add(session.calls);
         stats.record_ns.add(session.record_ns);
-        if session.log.bytes() <= KEPT {
+        if session.log.bytes() + session.log.table_bytes() <= KEPT {
             SPARE.put(session);
         }
         // What comes next is the pass's own time.

@@ -63,8 +63,6 @@ counters! {
 counters! {
     /// Of all sessions.
     Stats:
-    /// Bytes of insns and aux data written by linearize.
-    bytes_moved,
     /// Most bytes a session had allocated at a time: its log, its tables, and what replaces the
     /// program and its aux data.
     alloc_peak,

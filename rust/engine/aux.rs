@@ -53,15 +53,6 @@ pub(crate) fn rewrite(
     }
 }
 
-/// Returns how many entries [`rewrite`] writes, those from the first edit on unless none moves.
-pub(crate) fn written(layout: &Layout<'_>) -> u64 {
-    if layout.moves() {
-        layout.behind_first_edit().into()
-    } else {
-        0
-    }
-}
-
 fn expand(
     entries: &mut [InsnAux],
     insns: &[Insn],

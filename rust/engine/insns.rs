@@ -35,15 +35,6 @@ pub(crate) fn rewrite(insns: &mut [Insn], layout: &Layout<'_>, host: &mut impl H
     }
 }
 
-/// Returns how many insns [`rewrite`] writes, those from the first edit on unless none moves.
-pub(crate) fn written(layout: &Layout<'_>) -> u64 {
-    if layout.moves() {
-        layout.behind_first_edit().into()
-    } else {
-        layout.log().patches_len() as u64
-    }
-}
-
 /// Makes room for what is added and puts it there, from the end.
 fn expand(
     insns: &mut [Insn],

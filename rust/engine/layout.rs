@@ -144,12 +144,6 @@ impl<'a> Layout<'a> {
         self.start(self.old_len())
     }
 
-    /// Returns the number of insns of the new program from the first edit on.
-    pub(crate) fn behind_first_edit(&self) -> u32 {
-        let first = self.log.edits().first();
-        first.map_or(0, |edit| self.new_len() - self.start(edit.idx))
-    }
-
     /// Returns the new index of the first insn that stands for old insn `old`.
     ///
     /// # Panics

@@ -282,14 +282,14 @@ impl Log {
         })
     }
 
-    /// Returns the bytes that the arrays hold. A layout has those of its table itself.
+    /// Returns the bytes that the edits and their patches hold.
     pub(crate) fn bytes(&self) -> usize {
-        let table = self.take_table();
-        let bytes = self.edits.capacity() * size_of::<Edit>()
-            + self.pool.capacity() * size_of::<Insn>()
-            + bytes_of(&table);
-        self.give_table(table);
-        bytes
+        self.edits.capacity() * size_of::<Edit>() + self.pool.capacity() * size_of::<Insn>()
+    }
+
+    /// Returns the bytes of the table that no layout has.
+    pub(crate) fn table_bytes(&mut self) -> usize {
+        bytes_of(self.table.get_mut())
     }
 }
 

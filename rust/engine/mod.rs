@@ -91,13 +91,12 @@ pub(crate) struct Verified<'a> {
     pub(crate) func_info_aux: &'a mut [FuncInfoAux],
 }
 
-/// What the new program has: how much of each array is left, at its front, and what was written.
+/// What the new program has: how much of each array is left, at its front.
 pub(crate) struct Outcome {
     pub(crate) linfo: u32,
     /// Without the entry that marks the end of the program.
     pub(crate) subprogs: u32,
     pub(crate) func_info: u32,
-    pub(crate) bytes_moved: u64,
 }
 
 impl Program<'_> {
@@ -115,14 +114,12 @@ impl Program<'_> {
             linfo: self.linfo.len() as u32,
             subprogs: 0,
             func_info: 0,
-            bytes_moved: insns::written(layout) * size_of::<Insn>() as u64,
         };
         insns::rewrite(insns, layout, host);
         host.pause();
         if let Some(verified) = self.verified {
             aux::rewrite(verified.aux, insns, layout, host);
             host.pause();
-            outcome.bytes_moved += aux::written(layout) * size_of::<InsnAux>() as u64;
             if layout.moves() {
                 linfo::rewrite_idx(verified.subprogs, self.linfo, layout);
                 positions::rewrite(host, layout);

@@ -34,32 +34,48 @@ pub(crate) fn op(insn: &Insn) -> u32 {
     (insn.code & OP_MASK).into()
 }
 
-/// Is the insn a `gotox`?
-pub(crate) fn is_indirect_jump(insn: &Insn) -> bool {
-    u32::from(insn.code) == JMP | JA | bindings::BPF_X
+/// What an opcode says of its insn's reference.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refers {
+    No,
+    /// A jump by `off`.
+    Jump,
+    /// `gotol`, a jump by `imm`.
+    Gotol,
+    /// By `imm`, if `src_reg` is this one: a call or an address of a subprog.
+    If(u32),
 }
 
-/// Is the insn a tail call, which the verifier makes of a call of the helper?
-pub(crate) fn is_tail_call(insn: &Insn) -> bool {
-    u32::from(insn.code) == JMP | bindings::BPF_TAIL_CALL
-}
-
-/// Which opcodes can be those of insns that refer to others.
-static MAY_REFER: [bool; 256] = {
-    let mut table = [false; 256];
+/// That of each opcode: a look at a table for most insns.
+static REFERS: [Refers; 256] = {
+    let mut table = [Refers::No; 256];
     let mut code = 0;
     while code < table.len() {
-        let class = code as u32 & CLASS_MASK as u32;
-        table[code] = class == JMP || class == JMP32 || code as u32 == LD_IMM64;
+        table[code] = refers(code as u32);
         code += 1;
     }
     table
 };
 
-/// Can an insn of this opcode refer to another one? This leaves most out with a look at a table.
+const fn refers(code: u32) -> Refers {
+    const GOTOL: u32 = JMP32 | JA;
+    const GOTOX: u32 = JMP | JA | bindings::BPF_X;
+    const TAIL_CALL: u32 = JMP | bindings::BPF_TAIL_CALL;
+    let class = code & CLASS_MASK as u32;
+    match (code, code & OP_MASK as u32) {
+        (LD_IMM64, _) => Refers::If(PSEUDO_FUNC),
+        _ if class != JMP && class != JMP32 => Refers::No,
+        (GOTOL, _) => Refers::Gotol,
+        (GOTOX | TAIL_CALL, _) | (_, EXIT) => Refers::No,
+        (_, CALL) => Refers::If(PSEUDO_CALL),
+        _ => Refers::Jump,
+    }
+}
+
+/// Can an insn of this opcode refer to another one?
 #[inline]
 pub(crate) fn may_refer(insn: &Insn) -> bool {
-    MAY_REFER[usize::from(insn.code)]
+    REFERS[usize::from(insn.code)] != Refers::No
 }
 
 /// Most insns that a jump of 16 bits leads ahead. Back it leads one more.
@@ -97,33 +113,13 @@ impl Reference {
     /// Returns the reference that `insn` has, if it has one.
     #[inline]
     pub(crate) fn of(insn: &Insn) -> Option<Self> {
-        if !may_refer(insn) {
-            return None;
-        }
-        Self::of_code(insn)
-    }
-
-    fn of_code(insn: &Insn) -> Option<Self> {
-        let imm = |is_jump| Self {
-            field: Field::Imm,
-            is_jump,
+        let (field, is_jump) = match REFERS[usize::from(insn.code)] {
+            Refers::Jump => (Field::Off, true),
+            Refers::Gotol => (Field::Imm, true),
+            Refers::If(src) if u32::from(insn.src_reg()) == src => (Field::Imm, false),
+            _ => return None,
         };
-        let class = class(insn);
-        if class != JMP && class != JMP32 {
-            let is_func =
-                u32::from(insn.code) == LD_IMM64 && u32::from(insn.src_reg()) == PSEUDO_FUNC;
-            return is_func.then(|| imm(false));
-        }
-        match op(insn) {
-            EXIT => None,
-            CALL => (u32::from(insn.src_reg()) == PSEUDO_CALL).then(|| imm(false)),
-            _ if u32::from(insn.code) == JMP32 | JA => Some(imm(true)),
-            _ if is_indirect_jump(insn) || is_tail_call(insn) => None,
-            _ => Some(Self {
-                field: Field::Off,
-                is_jump: true,
-            }),
-        }
+        Some(Self { field, is_jump })
     }
 
     /// Is the distance one of 16 bits, as of all jumps but `gotol`?

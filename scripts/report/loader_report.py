@@ -160,15 +160,14 @@ def table(heads, rows, left=1):
 def print_ladder(rows):
     print("Ladder: N context loads that grow to 3 insns each; load times are medians")
     heads = ["N", "insns", "after", "edits", "stock", "patcher", "stock/patcher", "twin", "patcher/twin", "rewriting",
-             "moved", "identical"]  # fmt: skip
+             "identical"]  # fmt: skip
     lines = []
     for row in rows:
-        moved = row.get("bytes_moved")
         lines.append([
             count(row["n"]), count(row.get("insns_before")), count(row.get("insns_after")), count(row.get("edits")),
             seconds(row.get("stock_ns_median")), seconds(row.get("patcher_ns_median")), factor(row.get("ratio")),
             seconds(row.get("twin_ns_median")), factor(row.get("patcher_to_twin")),
-            seconds(row.get("rewrite_ns_median")), "-" if moved is None else f"{moved / 1e6:.3g} MB", verdict(row),
+            seconds(row.get("rewrite_ns_median")), verdict(row),
         ])  # fmt: skip
     table(heads, lines, left=0)
 

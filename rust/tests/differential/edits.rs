@@ -7,6 +7,7 @@ use super::{
         call,
         func,
         gotol,
+        is_tail_call,
         jeq,
         mov,
         mov32,
@@ -28,7 +29,6 @@ use crate::engine::{
         Kind,
         Log, //
     },
-    reference::is_tail_call,
     Program, //
 };
 use kernel::prelude::*;
@@ -132,7 +132,7 @@ impl Source<'_> {
         }
 
         // No subprog begins after a tail call, of which stock would take the offset for a jump's.
-        let follows_tail_call = idx > 0 && is_tail_call(&self.program.insns[idx as usize - 1]);
+        let follows_tail_call = idx > 0 && is_tail_call(self.program.insns[idx as usize - 1]);
         let mut skipped = self.rng.once_in(4) && !follows_tail_call;
         let prepends = [0, 0, 1, 1, 1, 2][self.rng.below(6) as usize];
         for _ in 0..prepends {
@@ -149,7 +149,7 @@ impl Source<'_> {
 
         let insns = &*self.program.insns;
         let is_pair = idx + 1 < insns.len() as u32 && is_second(insns, idx + 1);
-        let is_poke = is_tail_call(&old);
+        let is_poke = is_tail_call(old);
         if is_pair || is_poke || (prepends > 0 && self.rng.once_in(2)) {
             return Ok(());
         }

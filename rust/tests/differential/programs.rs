@@ -12,6 +12,7 @@ use super::{
         gotol,
         gotox,
         helper,
+        is_tail_call,
         ja,
         jeq,
         kfunc,
@@ -32,7 +33,6 @@ use super::{
 use crate::engine::{
     abi::Insn,
     positions::INSN_DELETED,
-    reference::is_tail_call,
     Program, //
 };
 use kernel::prelude::*;
@@ -164,7 +164,7 @@ fn build(rng: &mut Rng, insns: &[Insn], starts: &[u32]) -> Result<Fixture> {
     let mut poke = KVec::new();
     if rng.once_in(2) {
         for idx in 0..len {
-            if is_tail_call(&insns[idx as usize]) && poke.len() < 8 {
+            if is_tail_call(insns[idx as usize]) && poke.len() < 8 {
                 poke.push(idx, GFP_KERNEL)?;
             }
         }

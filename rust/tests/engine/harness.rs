@@ -158,6 +158,11 @@ pub(crate) fn tail_call() -> Insn {
     insn(JMP | bindings::BPF_TAIL_CALL, 0, 0, 0, 0)
 }
 
+/// Is the insn such a tail call?
+pub(crate) fn is_tail_call(insn: Insn) -> bool {
+    insn.code == tail_call().code
+}
+
 /// `call subprog`
 pub(crate) fn call(imm: i32) -> Insn {
     insn(JMP | CALL, 0, PSEUDO_CALL, 0, imm)

@@ -77,7 +77,7 @@ fn loads(user: u32) -> u32 {
         assert_eq!(session.log.edits().len(), edits as usize);
         assert_eq!(session.user, user, "a session that another one uses");
         session.user = 0;
-        if session.log.bytes() <= KEPT {
+        if session.log.bytes() + session.log.table_bytes() <= KEPT {
             SPARE.put(session);
         }
         if n % 8 == 0 {

@@ -12,11 +12,10 @@ use crate::{
         positions::{self, INSN_DELETED},
         reference::{Reference, REACH},
     },
-    host::{Host, Outside},
+    host::Outside,
     kunit::harness::{
         ja, mov, prepend as prepend_insns, remove as remove_insns, replace as replace_insn,
     },
-    model::Meta,
 };
 use kernel::{
     alloc::fail_nth,
@@ -33,34 +32,6 @@ fn prepend(log: &mut Log, idx: u32, n: usize) {
 
 fn remove(log: &mut Log, idx: u32, n: u32) {
     remove_insns(log, idx, n).expect("a valid edit");
-}
-
-/// What `Program::rewrite` says it has written of a program of `len` insns, in bytes.
-fn bytes_moved(len: usize, verified: bool, record: impl FnOnce(&mut Log)) -> u64 {
-    let program: Vec<_> = (0..len).map(|_| (mov(0), Zeroable::zeroed())).collect();
-    let meta = Meta::default();
-    let mut host = Host::new(&program, &meta, verified, |_| false);
-    let mut log = Log::new(len as u32);
-    record(&mut log);
-    let layout = Layout::new(&log).expect("memory");
-    host.apply(&layout).bytes_moved
-}
-
-#[test]
-fn bytes_moved_by_replacements() {
-    assert_eq!(bytes_moved(10, false, |log| replace(log, 4, 1)), 8);
-    // Three new insns, and the five behind.
-    assert_eq!(bytes_moved(10, false, |log| replace(log, 4, 3)), 8 * 8);
-    // The patch and the insn itself; the nine behind move too.
-    assert_eq!(bytes_moved(10, false, |log| prepend(log, 0, 2)), 12 * 8);
-    assert_eq!(bytes_moved(10, false, |log| prepend(log, 9, 2)), 3 * 8);
-    let both = |log: &mut Log| {
-        prepend(log, 3, 1);
-        replace(log, 3, 1);
-        replace(log, 6, 2);
-    };
-    // All but the first three.
-    assert_eq!(bytes_moved(10, false, both), 9 * 8);
 }
 
 #[test]
@@ -112,28 +83,6 @@ fn edits_by_insn() {
     assert!(log.group_of(4).is_some());
     assert!(log.group_of(5).is_none());
     assert_eq!(sizes(&log), [0]);
-}
-
-#[test]
-fn bytes_moved_by_removals() {
-    assert_eq!(bytes_moved(10, false, |log| remove(log, 2, 3)), 5 * 8);
-    assert_eq!(bytes_moved(10, false, |log| remove(log, 7, 3)), 0);
-    let two = |log: &mut Log| {
-        remove(log, 1, 2);
-        remove(log, 5, 1);
-    };
-    assert_eq!(bytes_moved(10, false, two), 6 * 8);
-}
-
-#[test]
-fn bytes_of_aux_data_moved() {
-    assert_eq!(bytes_moved(10, true, |log| replace(log, 4, 1)), 8);
-    // An entry has as many bytes as C says.
-    let size = size_of::<abi::InsnAux>() as u64;
-    assert_eq!(
-        bytes_moved(10, true, |log| replace(log, 4, 3)),
-        8 * 8 + 8 * size
-    );
 }
 
 #[test]

@@ -246,7 +246,7 @@ impl Row {
             row.insert("ratio".to_owned(), json!(ratio));
         }
         if let Some(first) = self.counted() {
-            for name in ["edits", "sessions", "bytes_moved"] {
+            for name in ["edits", "sessions"] {
                 row.insert(name.to_owned(), json!(first.get(name)));
             }
             let others = self
