@@ -244,9 +244,10 @@ fn lengthen(
     let mut patched = far.patched.iter().copied().peekable();
     let mut patch = Patch::default();
 
-    for edit in log.edits() {
+    for edit in Iterator::chain(log.edits().iter().map(Some), [None]) {
         // After what is put before it, and before edits of later insns.
-        while let Some(old) = kept.next_if(|old| *old < edit.idx) {
+        let next = edit.map_or(u32::MAX, |edit| edit.idx);
+        while let Some(old) = kept.next_if(|old| *old < next) {
             tell(host, old);
             record(
                 &mut longer,
@@ -256,6 +257,9 @@ fn lengthen(
                 host,
             )?;
         }
+        let Some(edit) = edit else {
+            break;
+        };
         let end = edit.at + edit.len();
         if patched.peek().is_none_or(|at| *at >= end) {
             record(&mut longer, edit.idx, edit.kind, log.patch(edit), host)?;
@@ -267,16 +271,6 @@ fn lengthen(
         }
         record(&mut longer, edit.idx, edit.kind, patch.lengthened()?, host)?;
         patch.relaxed().for_each(|_| tell(host, edit.idx));
-    }
-    for old in kept {
-        tell(host, old);
-        record(
-            &mut longer,
-            old,
-            Kind::Replace,
-            kept_form(&insns[old as usize])?.insns(),
-            host,
-        )?;
     }
     longer.give_table(log.take_table());
     Ok(longer)
