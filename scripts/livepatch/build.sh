@@ -137,6 +137,15 @@ link_set() {
 	in_root "$1/tree/tools/objtool/objtool" klp checksum "$dir/vmlinux.o"
 }
 
+# replaced DIR: what the livepatch replaces, `FILE FUNCTION` a line.
+replaced() {
+	local dir=$1 object
+	sed -n 's/.*changed function: //p' "$dir/diff.log" | sort >"$dir/changed"
+	while read -r object; do
+		in_root nm "$dir/orig/${object##*/}" | sed -nE 's/.* [tT] //p' | sort | comm -12 - "$dir/changed" | sed "s#^#${object%.o}.c #"
+	done < <(changed_objects)
+}
+
 make_livepatch() {
 	local debian=$1 dir=$2 name=bpf-patcher-livepatch kmod=$2/kmod
 	rename_ids "$dir"
@@ -146,6 +155,7 @@ make_livepatch() {
 	cp "$dir/tree/Module.symvers" "$dir/orig/"
 	(cd "$dir/orig" && in_root "$dir/tree/tools/objtool/objtool" klp diff vmlinux.o ../patched/vmlinux.o "$kmod/diff.o") 2>&1 | tee "$dir/diff.log"
 	[[ ${PIPESTATUS[0]} == 0 ]]
+	replaced "$dir" >"$dir/replaced.txt"
 	cp "$dir/tree/scripts/livepatch/init.c" "$kmod/"
 	cp "$kmod/diff.o" "$kmod/diff.o_shipped"
 	touch "$kmod/.diff.o.cmd"
@@ -187,7 +197,7 @@ if [[ $(cat "$out/.stamp" 2>/dev/null) != "$want" ]]; then
 	stage "bpf_patcher.ko" livepatch-module make_module "$debian" "$dir"
 	remove_tree "$out"
 	mkdir "$out"
-	cp "$dir/kmod/bpf-patcher-livepatch.ko" "$dir/module/bpf_patcher.ko" "$dir/diff.log" "$out/"
+	cp "$dir/kmod/bpf-patcher-livepatch.ko" "$dir/module/bpf_patcher.ko" "$dir/replaced.txt" "$out/"
 	echo "$want" >"$out/.stamp"
 	remove_tree "$dir"
 fi

@@ -95,7 +95,7 @@ pack_modules() {
 	local dir=$1/modules to=/usr/lib/modules/$abi/updates/bpf-patcher
 	mkdir -p "$dir$to"
 	cp "$modules"/*.ko "$dir$to/"
-	write "$dir/usr/share/doc/bpf-patcher-livepatch-$abi/replaced-functions.txt" < <(sed -n 's/.*changed function: //p' "$modules/diff.log" | sort)
+	write "$dir/usr/share/doc/bpf-patcher-livepatch-$abi/replaced-functions.txt" <"$modules/replaced.txt"
 	# The running kernel may be another one. The service asks for it.
 	write "$dir/DEBIAN/postinst" <<-EOF
 		#!/bin/sh
