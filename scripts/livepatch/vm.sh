@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Boots Debian's unmodified kernel in QEMU, with the livepatch and the module in an initramfs, and loads programs before,
-# while and after they are in. TRANSITIONS (200) and LADDER (1000,4000,10000 edits) are the init's.
+# while and after they are in. LADDER, STOCK_MAX, COUNT and TRANSITIONS are the init's.
 
 # shellcheck source=scripts/livepatch/lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -12,10 +12,10 @@ in_vm_root() { INROOT=$(vm_root_path) run "$TOP/scripts/setup/inroot.sh" "$@"; }
 # The programs that the init calls, and what these link with.
 pack() {
 	local modules=$1 debian=${1/modules-/debian-} dir=$2 root=$2/root program
-	mkdir -p "$root"/{usr/bin,usr/lib,usr/lib64,proc,sys,dev,tmp,progs,modules}
+	mkdir -p "$root"/{usr/bin,usr/lib,usr/lib64,proc,sys,dev,tmp,modules}
 	ln -s usr/bin usr/lib usr/lib64 "$root/"
 	ln -s bin "$root/usr/sbin"
-	for program in bash insmod rmmod mount cat sleep grep sed awk dmesg uname tail head touch sort uniq test rm; do
+	for program in bash insmod rmmod mount cat sleep grep sed awk dmesg uname tail head touch sort uniq test rm ln; do
 		program=$(in_vm_root bash -c "PATH=/usr/sbin:/usr/bin; readlink -f \$(type -P $program)")
 		echo "$program"
 		in_vm_root ldd "$program" | grep -oE '/[^ ]+' || true
@@ -24,8 +24,9 @@ pack() {
 	done
 	for program in insmod rmmod; do ln -sf kmod "$root/usr/bin/$program"; done
 	ln -sf mawk "$root/usr/bin/awk"
-	cp "$(loader_path)" "$root/usr/bin/loader"
-	find "$(progs_path)" -maxdepth 1 -name '*.o' -exec cp -t "$root/progs" {} +
+	pack_programs "$root"
+	run "$TOP/scripts/setup/inroot.sh" make -C "$TOP/selftests/progs" names=pyperf180 own= KSRC="$debian/source" OUT="$dir/measured"
+	cp "$dir"/measured/*.o "$root/measured/"
 	cp "$modules"/*.ko "$root/modules/"
 	plant "$root/modules" "$(in_root python3 "$TOP/scripts/livepatch/compare.py" --build-id "$debian/vmlinux")"
 	cp "$TOP/selftests/livepatch/init.sh" "$root/init"
@@ -62,5 +63,6 @@ chmod 755 "$dir"
 stage "initramfs" livepatch-initramfs pack "$modules" "$dir"
 mkdir -p "$TOP/results"
 boot "$debian" "$dir/initramfs" "$TOP/results/livepatch-vm.log" ${TRANSITIONS:+"TRANSITIONS=$TRANSITIONS"} \
-	${LADDER:+"LADDER=$LADDER"} ${COUNT:+"COUNT=$COUNT"}
+	${LADDER:+"LADDER=$LADDER"} ${STOCK_MAX:+"STOCK_MAX=$STOCK_MAX"} ${COUNT:+"COUNT=$COUNT"}
+report "$modules"
 remove_tree "$dir"

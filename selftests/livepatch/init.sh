@@ -2,31 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The init of a machine that runs Debian's unmodified kernel: programs load before, while and after the livepatch is in.
-# TRANSITIONS and LADDER are set on the kernel's command line.
+# LADDER, STOCK_MAX, COUNT and TRANSITIONS are set on the kernel's command line.
 
-export PATH=/usr/sbin:/usr/bin HOME=/ LC_ALL=C
+# shellcheck source=selftests/livepatch/lib.sh
+source /lib.sh
+export HOME=/
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 mount -t debugfs debugfs /sys/kernel/debug
 mount -t tmpfs tmp /tmp
-LADDER=${LADDER:-1000,4000,10000} TRANSITIONS=${TRANSITIONS:-200}
-sys=/sys/kernel/livepatch/bpf_patcher_livepatch failed=0
+LADDER=${LADDER:-1000,4000,10000,30000,95000} STOCK_MAX=${STOCK_MAX:-10000}
 
-say() { echo "# $*"; }
-# check WHAT COMMAND...: counts a failure.
-check() {
-	local what=$1
-	shift
-	if "$@" >/tmp/out 2>&1; then
-		echo "ok $what"
-	else
-		echo "not ok $what"
-		tail -n 5 /tmp/out
-		failed=$((failed + 1))
-	fi
-}
-refused() { ! "$@"; }
 settled() {
 	local tries=0
 	while [[ $(cat $sys/transition 2>/dev/null || echo 0) != 0 ]]; do
@@ -45,76 +32,81 @@ disable() {
 		}
 		sleep 0.02
 	done
-	echo 0 >$sys/enabled || return
+	echo 0 >$sys/enabled && gone && rmmod bpf_patcher_livepatch
+}
+gone() {
+	local tries=0
 	while [[ -e $sys ]]; do
 		((tries++ < 3000)) || return 1
 		sleep 0.02
 	done
-	rmmod bpf_patcher_livepatch
 }
-# ladder EDITS STOCK_MAX WHEN: load times in ms of the least of the rounds.
-ladder() {
-	loader measure --only "${FAMILIES:-context}" --n "$1" --stock-max "$2" --rounds 1 >/tmp/ladder
-	grep -E '^not ok' /tmp/ladder && failed=$((failed + 1))
-	grep '"family":{' /tmp/ladder | while read -r line; do
-		field() { sed -nE "s/.*\"$1\":\"?([^,\"}]+).*/\1/p" <<<"$line"; }
-		ms() { awk -v ns="$(field "$1")" 'BEGIN { print ns ? int(ns / 1e5) / 10 : "-" }'; }
-		say "$3 $(field name): stock $(ms stock_ns_min) ms, patcher $(ms patcher_ns_min) ms, without rewriting $(ms twin_ns_min) ms"
-	done
+
+# long_load COMMAND...: a load of seconds is in the kernel's rewriting when COMMAND switches the livepatch. It keeps its
+# functions to its end, and with it the transition; the load of another task is switched.
+long_load() {
+	local load status=0
+	loader measure --only context --n 10000 --stock-max 10000 --rounds 1 >/tmp/long 2>&1 &
+	load=$!
+	sleep 2
+	"$@"
+	sleep 3
+	[[ $(<$sys/transition) == 1 ]] || status=1
+	loader identical --only handmade || status=1
+	kill -0 $load || status=1
+	echo "transition $(<$sys/transition), the load's state $(<"/proc/$load/patch_state")"
+	wait $load || status=1
+	grep -q '"good":true.*"loaded":true' /tmp/long || status=1
+	return $status
 }
-memory() { awk '/^(MemAvailable|Slab|SUnreclaim|VmallocUsed|Percpu)/ { printf "%s %s ", $1, $2 }' /proc/meminfo; }
+disable_now() { echo 0 >$sys/enabled; }
+
+# measure WHEN LADDER STOCK_MAX
+measure() {
+	echo "@phase $1"
+	say "$1: load times"
+	{
+		loader measure --only context --n "$2" --stock-max "$3" --rounds 1
+		loader measure --only policy --n 1000 --stock-max "$3" --rounds 1
+		loader measure --only objects --progs /measured --rounds 1
+	} >/tmp/measured || failed=$((failed + 1))
+	grep -E '^@json .*(family|program)":|^not ok' /tmp/measured
+	echo 2 >/proc/sys/net/core/bpf_jit_harden
+	check "$1: a list of system calls is installed, blinded" classic seccomp
+	cat /tmp/out
+	echo 0 >/proc/sys/net/core/bpf_jit_harden
+}
 
 say "$(uname -r -v), $(grep -c ^processor /proc/cpuinfo) CPUs, tainted $(cat /proc/sys/kernel/tainted)"
-check "the module alone is refused" refused insmod /modules/bpf_patcher.ko
-check "a livepatch for another build is refused" refused insmod /modules/other-build.ko
-check "a livepatch for another release is refused" refused insmod /modules/other-release.ko
-say "before"
-ladder "$LADDER" 10000 before
+check "the module alone is refused" refused_with "bpf_patcher: Unknown symbol" insmod /modules/bpf_patcher.ko
+check "a livepatch for another build is refused" refused_with "the livepatch is for the kernel with build id" insmod /modules/other-build.ko
+check "a livepatch for another release is refused" refused_with "bpf_patcher_livepatch: version magic" insmod /modules/other-release.ko
+check "nothing of them is left" test ! -e $sys -a ! -e /sys/module/bpf_patcher_livepatch
+measure before "$LADDER" "$STOCK_MAX"
+check "a load that began before keeps its functions" long_load insmod /modules/bpf-patcher-livepatch.ko
+grep . /tmp/out | tail -n 1
+check "its transition ends with it" settled
+check "a load that began with it keeps the livepatch's" long_load disable_now
+check "the livepatch goes then" gone
+rmmod bpf_patcher_livepatch
 begin=${EPOCHREALTIME/./}
 check "the livepatch goes in" insmod /modules/bpf-patcher-livepatch.ko
 check "its transition ends" settled
 say "transition: $((${EPOCHREALTIME/./} - begin)) us with insmod"
 check "the module goes in" insmod /modules/bpf_patcher.ko
 say "tainted $(cat /proc/sys/kernel/tainted), mode $(cat /sys/module/bpf_patcher/parameters/mode)"
-ladder "$LADDER,30000" 1000 after
-check "random programs are the same in both modes" loader identical --count "${COUNT:-300}" --seed 1
-check "programs in mode verify" loader identical --modes verify --count 200 --seed 2
-grep -H . /sys/kernel/debug/bpf_patcher/* 2>/dev/null | grep -v ':0$' | head -n 60
+measure after "$LADDER" 1000
+check "programs are the same in both modes" loader identical --only context,handmade,objects
+check "random programs are the same in both modes" loader identical --only random --count "${COUNT:-300}" --seed 1
+check "random programs in mode verify" loader identical --only random --modes verify --count 200 --seed 2
+check "mode verify found no difference" grep -qx 'verify_differences 0' /sys/module/bpf_patcher/parameters/stats
 check "both go out" disable
-check "nothing is left" test ! -e $sys
-ladder 1000,4000 10000 out
-
-say "$TRANSITIONS transitions, two loaders: $(memory)"
-rm -f /tmp/end
-loader soak --until /tmp/end --count 200 >/tmp/soak1 2>&1 &
-one=$!
-loader soak --until /tmp/end --count 200 --seed 2 --only handmade >/tmp/soak2 2>&1 &
-two=$!
-sleep 1
-done=0
-for ((i = 1; i <= TRANSITIONS; i++)); do
-	echo $((i % 4 / 2 * 2)) >/proc/sys/net/core/bpf_jit_harden
-	if ! { enable && disable; } >/tmp/out 2>&1; then
-		echo "not ok transition $i"
-		cat /tmp/out
-		failed=$((failed + 1))
-		break
-	fi
-	done=$i
-	((i % 20)) || say "$i of $TRANSITIONS, $SECONDS s: $(memory)"
-done
-touch /tmp/end
-check "loads gave the same throughout, first loader" wait $one
-check "loads gave the same throughout, second loader" wait $two
-tail -n 3 /tmp/soak1
-tail -n 3 /tmp/soak2
-say "$done transitions: $(memory)"
-reports=$(dmesg | grep -E 'BUG: |WARNING: |KASAN|INFO: (possible|task|rcu)|Oops|panicked')
-if [[ -n $reports ]]; then
-	echo "$reports"
-	failed=$((failed + 1))
-fi
-dmesg | grep -iE 'livepatch|bpf.patcher' | sort | sed 's/^\[[^]]*\] //' | uniq -c | sort -rn | head -n 20
+check "nothing is left" test ! -e $sys -a ! -e /sys/module/bpf_patcher_livepatch
+measure out 1000,4000 4000
+say "${TRANSITIONS:=4} transitions"
+transitions "$TRANSITIONS" enable disable
+check "the kernel reports nothing" no_reports
+dmesg | grep -iE 'livepatch|bpf.patcher' | sed 's/^\[[^]]*\] //' | sort | uniq -c | sort -rn | head -n 20
 echo "@exit $((failed > 0))"
 echo o >/proc/sysrq-trigger
 sleep 60
