@@ -7,7 +7,8 @@
 #   JOBS=<n>                   parallel jobs
 #   KSRC=<tree or tarball>     your own kernel source instead of the packaged one; never modified
 #   FULL=1                     run: stock also at 45 000 and 95 000 loads (many minutes); prove: all goals
-#                              of each refused variant (an hour)
+#                              of each refused variant (an hour); test-debian: 200 transitions, and the
+#                              kernel's test_verifier with and without the livepatch
 #   PARTS='<part>...'          bench: only these of programs, blinded, families, time, memory, engine;
 #                              carrying, only if named, builds the unpatched kernel
 #   MAX=<n>                    bench: the largest number of edits, 195000 if not set; up to 999000
@@ -31,6 +32,7 @@
 #   BASE=<bench.json>          bench-compare: an earlier result; required
 #   INITRD=<cpio> ARGS='...'   uml: the initramfs, required; arguments for its init
 #   SERIES=static-branch       vm: a kernel with that series too
+#   TRANSITIONS=<n>            test-livepatch, test-debian: how often the livepatch goes in and out under load
 #   KINDS='<kind>...'          static-branch: 'vm-lean identity' if not set; vm for lockdep, vm-debug for
 #                              KASAN, vm-interp for the refusal without the JIT
 #   ONLY='<part>...'           trust: only these of no-panic, hostile, edges, unprivileged, resched,
