@@ -27,13 +27,13 @@ toolroot_path() {
 
 # The root file system of the virtual machine.
 vm_root_path() {
-	echo "$CACHE/vmroot-$(cat "$TOP/selftests/vm/root.packages" "$TOP"/scripts/{setup/vm-root,lib/debian}.sh | short_hash)"
+	echo "$CACHE/vmroot-$(cat "$TOP/selftests/vm/root.packages" "$TOP"/scripts/{setup/vm-root,lib/debian,lib/roots}.sh | short_hash)"
 }
 
 # Where the prover is.
 PROOF_SUITE=bookworm
 proof_root_path() {
-	echo "$CACHE/proofroot-$( (echo $PROOF_SUITE && cat "$TOP/proof/root.packages" "$TOP"/scripts/{setup/proof-root,lib/debian}.sh) | short_hash)"
+	echo "$CACHE/proofroot-$( (echo $PROOF_SUITE && cat "$TOP/proof/root.packages" "$TOP"/scripts/{setup/proof-root,lib/debian,lib/roots}.sh) | short_hash)"
 }
 
 # The versions in the tool root: other versions mean a new build of everything.

@@ -18,7 +18,7 @@ esac
 export FLAVOUR
 
 livepatch_root_path() {
-	echo "$CACHE/livepatch/root-$(cat "$TOP/configs/livepatch.packages" "$TOP"/scripts/{livepatch/root,lib/debian}.sh | short_hash)"
+	echo "$CACHE/livepatch/root-$(cat "$TOP/configs/livepatch.packages" "$TOP"/scripts/{livepatch/root,lib/debian,lib/roots}.sh | short_hash)"
 }
 in_root() { INROOT=$(livepatch_root_path) run "$TOP/scripts/setup/inroot.sh" "$@"; }
 
