@@ -11,6 +11,7 @@ using _module;
 using Log = Dafny.Sequence<_module.Edit>;
 using Insns = Dafny.Sequence<_module.Insn>;
 using Entries = Dafny.Sequence<_module.Aux>;
+using Marks = Dafny.Sequence<_module.Mark>;
 
 class Reader {
   readonly string[] words;
@@ -46,8 +47,14 @@ class Reader {
 }
 
 class Meta {
-  public long[] starts, offs, lines, poke, values;
-  public Meta(Reader r) { starts = r.List(); offs = r.List(); lines = r.List(); poke = r.List(); values = r.List(); }
+  public long[] starts, tags, lineIdx, offs, lines, poke, values;
+  public Meta(Reader r) {
+    starts = r.List(); tags = r.List(); lineIdx = r.List();
+    offs = r.List(); lines = r.List(); poke = r.List(); values = r.List();
+  }
+  public Marks Lines() { return Both(offs, lines); }
+  public Marks Subprogs(int n) { return Both(starts.Take(n), tags); }
+  static Marks Both(IEnumerable<long> at, long[] tags) { return new Marks(at.Zip(tags, (a, t) => new Mark(a, t)).ToArray()); }
 }
 
 static class Compare {
@@ -84,15 +91,29 @@ static class Compare {
     Same("values", meta.values.Select(v => __default.Place(log, v, Ref.create_Jump(), false)), next.values);
   }
 
-  static void Shrunk(Reader r, Insns prog, Meta meta, Log log) {
+  static void Shrunk(Reader r, Insns prog, Entries aux, Meta meta, Log log) {
     removals++;
     Same("blamed", "-1", r.Number().ToString());
     var insns = r.Insns();
     Same("insns", __default.RewriteShrunk(prog, log), insns);
     Same("insns of stock", __default.StockShrunk(prog, log), insns);
-    r.Many(insns.Count, r.Aux);
+    var entries = new Entries(r.Many(insns.Count, r.Aux));
+    Same("aux", __default.RewriteAuxShrunk(aux, log), entries);
+    Same("aux of stock", __default.StockAuxShrunk(aux, log), entries);
+    var next = new Meta(r);
+    BigInteger n = prog.Count;
+    Same("line info", __default.RewriteLinfoShrunk(log, n, meta.Lines(), meta.lines.Length), next.Lines());
+    Same("line info of stock", __default.StockLinfoShrunk(log, n, meta.Lines()), next.Lines());
+    var subprogs = meta.starts.Length - 1;
+    var left = next.Subprogs(next.starts.Length - 1);
+    Same("subprogs", __default.RewriteStartsShrunk(log, n, meta.Subprogs(subprogs), subprogs), left);
+    if (__default.WholeSubprogs(log, n, meta.Subprogs(subprogs)))
+      Same("subprogs of stock", __default.StockStartsShrunk(log, n, meta.Subprogs(subprogs)), left);
+    var idx = next.tags.Select(t => new BigInteger(meta.lineIdx[t]));
+    Same("linfo_idx", idx.Select(i => new BigInteger(__default.RewriteLinfoShrunk(log, n, meta.Lines(), i).Count)), next.lineIdx);
+    Same("linfo_idx of stock", idx.Select(i => __default.StockLinfoIdx(log, n, meta.Lines(), i)), next.lineIdx);
     var values = meta.values.Select(v => __default.StockValueShrunk(log, v));
-    Same("values of stock", values.Select(v => v.is_Some ? v.dtor_value : uint.MaxValue), new Meta(r).values);
+    Same("values of stock", values.Select(v => v.is_Some ? v.dtor_value : uint.MaxValue), next.values);
   }
 
   static void Line(string line) {
@@ -103,7 +124,7 @@ static class Compare {
     var meta = new Meta(r);
     var log = new Log(r.Many((int)r.Number(), r.Edit));
     if (!__default.Valid(log, prog.Count)) throw new Exception("not a log of the contract");
-    if (log.Elements.Any(e => __default.Removes(e))) Shrunk(r, prog, meta, log);
+    if (log.Elements.Any(e => __default.Removes(e))) Shrunk(r, prog, aux, meta, log);
     else Grown(r, prog, aux, meta, log, reach);
   }
 

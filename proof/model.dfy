@@ -6,6 +6,7 @@ include "reach.dfy"
 include "positions.dfy"
 include "aux.dfy"
 include "shrink.dfy"
+include "removed.dfy"
 // Not run, but the compiler says what has no body.
 include "sweep.dfy"
 include "relax.dfy"

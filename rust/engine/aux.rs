@@ -32,7 +32,7 @@ use super::{
 ///
 /// If `entries` or `insns` is shorter than that.
 ///
-/// Proof: `AuxData` in `proof/aux.dfy`.
+/// Proof: `AuxData` in `proof/aux.dfy`, `AuxDataShrunk` in `proof/removed.dfy`.
 pub(crate) fn rewrite(
     entries: &mut [InsnAux],
     insns: &[Insn],

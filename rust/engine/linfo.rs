@@ -30,6 +30,8 @@ fn stays(linfo: &[LineInfo], i: usize, layout: &Layout<'_>) -> bool {
 
 /// Sets the `linfo_idx` of `subprogs` to where the entry will be: the number of those in front that
 /// stay. `linfo` is still the old one, so that this comes before [`rewrite`].
+///
+/// Proof: `LineInfoIdx` in `proof/removed.dfy`.
 pub(crate) fn rewrite_idx(subprogs: &mut [Subprog], linfo: &[LineInfo], layout: &Layout<'_>) {
     if !layout.shrinks || linfo.is_empty() {
         return;
@@ -55,7 +57,7 @@ pub(crate) fn rewrite_idx(subprogs: &mut [Subprog], linfo: &[LineInfo], layout: 
 ///
 /// If an entry is about an insn that the old program does not have.
 ///
-/// Proof: `LineInfo` in `proof/positions.dfy`.
+/// Proof: `LineInfo` in `proof/positions.dfy`, `LineInfoShrunk` in `proof/removed.dfy`.
 pub(crate) fn rewrite(linfo: &mut [LineInfo], layout: &Layout<'_>) -> u32 {
     let mut to = linfo.len();
     if layout.shrinks {

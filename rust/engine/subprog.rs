@@ -34,7 +34,8 @@ fn move_entry<T: Copy>(array: &mut [T], from: usize, to: usize) {
 ///
 /// If `subprogs` is empty, or a subprog starts behind the end of the old program.
 ///
-/// Proof: `SubprogStarts` and `SubprogStay` in `proof/positions.dfy`.
+/// Proof: `SubprogStarts` and `SubprogStay` in `proof/positions.dfy`, `SubprogStartsShrunk` in
+/// `proof/removed.dfy`.
 pub(crate) fn rewrite(
     subprogs: &mut [Subprog],
     func_info: &mut [FuncInfo],

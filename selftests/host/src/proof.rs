@@ -78,7 +78,11 @@ impl Line {
         let starts: Vec<_> = meta.subs.iter().map(|s| s.start).collect();
         let offs: Vec<_> = meta.linfo.iter().map(|l| l.0).collect();
         let lines: Vec<_> = meta.linfo.iter().map(|l| l.1).collect();
+        let tags: Vec<_> = meta.subs.iter().map(|s| u32::from(s.tag)).collect();
+        let linfo_idx: Vec<_> = meta.subs.iter().map(|s| s.linfo_idx).collect();
         self.list(&starts);
+        self.list(&tags);
+        self.list(&linfo_idx);
         self.list(&offs);
         self.list(&lines);
         self.list(&meta.poke);
@@ -174,19 +178,25 @@ fn meta(b: &mut Bytes<'_>, len: u32, removes: bool) -> Meta {
         values.dedup();
         values
     };
-    let sub = |start| Sub {
-        start,
+    let starts = ascending(b);
+    let lines = ascending(b);
+    let mut subs: Vec<_> = (0..)
+        .zip(starts)
+        .map(|(tag, start)| Sub {
+            start,
+            linfo_idx: lines.partition_point(|off| *off < start) as u32,
+            tag,
+        })
+        .collect();
+    // As in C, it has none.
+    subs.push(Sub {
+        start: len,
         linfo_idx: 0,
-        tag: 0,
-    };
-    let mut subs: Vec<_> = ascending(b).into_iter().map(sub).collect();
-    subs.push(sub(len));
+        tag: subs.len() as u16,
+    });
     let some = |b: &mut Bytes<'_>, n, below| (0..n).map(|_| b.below(below)).collect();
     Meta {
-        linfo: ascending(b)
-            .into_iter()
-            .map(|off| (off, off + 100))
-            .collect(),
+        linfo: lines.into_iter().map(|off| (off, off + 100)).collect(),
         subs,
         func_info: Vec::new(),
         func_info_aux: Vec::new(),
