@@ -9,4 +9,5 @@ include "shrink.dfy"
 include "removed.dfy"
 // Not run, but the compiler says what has no body.
 include "sweep.dfy"
+include "blame.dfy"
 include "relax.dfy"

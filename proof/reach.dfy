@@ -397,10 +397,10 @@ lemma {:induction false} AscendingUntil(log: seq<Edit>, n: nat, j: nat, k: nat)
   if k < |log|-1 { AscendingUntil(init, n, j, k); } else { assert init[j] == log[j]; }
 }
 
-lemma {:induction false} PiecesHave(log: seq<Edit>, n: nat, end: nat, j: nat)
-  requires Valid(log, n) && Grows(log) && Below(log, end) && j < |log|
-  ensures var at := Body(log[..j], log[j].idx);
-    0 <= at < |Pieces(log, end)| && Pieces(log, end)[at] == New(j, 0)
+lemma {:induction false} PiecesHave(log: seq<Edit>, n: nat, end: nat, j: nat, k: nat)
+  requires Valid(log, n) && Grows(log) && Below(log, end) && j < |log| && k < |log[j].patch|
+  ensures var at := Body(log[..j], log[j].idx) + k;
+    0 <= at < |Pieces(log, end)| && Pieces(log, end)[at] == New(j, k)
 {
   var init, e := log[..|log|-1], log[|log|-1];
   ValidBelow(log, n);
@@ -408,7 +408,7 @@ lemma {:induction false} PiecesHave(log: seq<Edit>, n: nat, end: nat, j: nat)
   assert log == init + [e];
   if j < |init| {
     assert init[..j] == log[..j];
-    PiecesHave(init, n, e.idx, j);
+    PiecesHave(init, n, e.idx, j, k);
   } else {
     PiecesLen(init, n, e.idx);
   }
@@ -420,25 +420,16 @@ lemma {:induction false} KeptRefused(prog: seq<Insn>, log: seq<Edit>, i: nat, re
   assert InsnFits(prog, i, reach);
   NoSkip(log, i + 1 + prog[i].dist);
 }
-// check() refuses exactly if some reference does not fit in the end; so it refuses what stock refuses (StockFar).
-lemma {:induction false} CheckExact(prog: seq<Insn>, log: seq<Edit>, reach: int)
+lemma {:induction false} FarCells(prog: seq<Insn>, log: seq<Edit>, reach: int)
   requires Valid(log, |prog|) && Grows(log) && WellFormed(prog, log, reach) && Start(log, |prog|) <= LIMIT
-  ensures Check(prog, log, reach).Some? <==> Far(prog, log, reach)
+  ensures (forall p :: 0 <= p < |Pieces(log, |prog|)| ==> IsCell(log, |prog|, Pieces(log, |prog|)[p]))
+  ensures (forall j :: 0 <= j < |log| ==> log[j].idx < |prog|)
+  ensures Far(prog, log, reach) <==>
+    exists p :: 0 <= p < |Pieces(log, |prog|)| && CellRefused(prog, log, Pieces(log, |prog|)[p], reach)
 {
   var n, cells := |prog|, Pieces(log, |prog|);
   ValidEnd(log, n); Cells(log, n, cells);
-  if Start(log, n) <= reach {
-    ShortFits(prog, log, reach);
-    forall j: nat | ReplacedFar(prog, log, j, reach) ensures false
-    {
-      var i := log[j].idx;
-      Replaced(prog, log, j, reach); KeptRefused(prog, log, i, reach);
-      assert InsnFits(prog, i, reach);
-      PlaceBound(log, n, i + 1 + prog[i].dist, prog[i].ref, false); BodyIn(log, n, i);
-    }
-    return;
-  }
-  CheckAll(prog, log, cells, reach);
+  forall p | 0 <= p < |cells| ensures IsCell(log, n, cells[p]) { assert PlacedAt(log, n, cells[p], p); }
   if Far(prog, log, reach) {
     if !AllFit(Rewrite(prog, log), reach) {
       var p :| 0 <= p < |cells| && !FitsInsn(Rewrite(prog, log)[p], reach);
@@ -447,7 +438,8 @@ lemma {:induction false} CheckExact(prog: seq<Insn>, log: seq<Edit>, reach: int)
       assert CellRefused(prog, log, cells[p], reach);
     } else {
       var j: nat :| ReplacedFar(prog, log, j, reach);
-      Replaced(prog, log, j, reach); PiecesHave(log, n, n, j);
+      HasPatch(log, n, j);
+      Replaced(prog, log, j, reach); PiecesHave(log, n, n, j, 0);
       assert CellRefused(prog, log, cells[Body(log[..j], log[j].idx)], reach);
     }
   }
@@ -459,5 +451,40 @@ lemma {:induction false} CheckExact(prog: seq<Insn>, log: seq<Edit>, reach: int)
         if CheckPatch(log, n, j, k, reach).Some? { assert !FitsInsn(Rewrite(prog, log)[p], reach); }
         else { Replaced(prog, log, j, reach); }
     }
+  }
+}
+lemma {:induction false} HasPatch(log: seq<Edit>, n: nat, j: nat)
+  requires Valid(log, n) && Grows(log) && j < |log|
+  ensures |log[j].patch| > 0
+{
+  if j < |log|-1 { assert log[..|log|-1][j] == log[j]; HasPatch(log[..|log|-1], n, j); }
+}
+lemma {:induction false} CheckLong(prog: seq<Insn>, log: seq<Edit>, reach: int)
+  requires Valid(log, |prog|) && Grows(log) && WellFormed(prog, log, reach) && reach < Start(log, |prog|) <= LIMIT
+  ensures Check(prog, log, reach).Some? <==> Far(prog, log, reach)
+{
+  var cells := Pieces(log, |prog|);
+  FarCells(prog, log, reach);
+  assert Check(prog, log, reach) == CheckCells(prog, log, cells, reach);
+  CheckAll(prog, log, cells, reach);
+  if p :| 0 <= p < |cells| && CellRefused(prog, log, cells[p], reach) { assert CellRefused(prog, log, Pieces(log, |prog|)[p], reach); }
+}
+// check() refuses exactly if some reference does not fit in the end; so it refuses what stock refuses (StockFar).
+lemma {:induction false} CheckExact(prog: seq<Insn>, log: seq<Edit>, reach: int)
+  requires Valid(log, |prog|) && Grows(log) && WellFormed(prog, log, reach) && Start(log, |prog|) <= LIMIT
+  ensures Check(prog, log, reach).Some? <==> Far(prog, log, reach)
+{
+  var n := |prog|;
+  if Start(log, n) <= reach {
+    ShortFits(prog, log, reach);
+    forall j: nat | ReplacedFar(prog, log, j, reach) ensures false
+    {
+      var i := log[j].idx;
+      Replaced(prog, log, j, reach); KeptRefused(prog, log, i, reach);
+      assert InsnFits(prog, i, reach);
+      PlaceBound(log, n, i + 1 + prog[i].dist, prog[i].ref, false); BodyIn(log, n, i);
+    }
+  } else {
+    CheckLong(prog, log, reach);
   }
 }

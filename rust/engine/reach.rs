@@ -85,7 +85,7 @@ impl From<Error> for Failure {
 ///
 /// If `insns` is shorter than the old program.
 ///
-/// Proof: `CheckExact` and `StockFar` in `proof/reach.dfy`.
+/// Proof: `CheckExact` and `StockFar` in `proof/reach.dfy`, `SameBlame` in `proof/blame.dfy`.
 pub(crate) fn check(
     insns: &[Insn],
     layout: &Layout<'_>,
@@ -249,6 +249,8 @@ fn check_patch(
 
 /// Returns the first insn whose edit makes the jump from old insn `old` to old insn `target` too
 /// far. `distance` is the jump's, before the edits between the two.
+///
+/// Proof: `BackAtX` and `AheadAtX` in `proof/blame.dfy`.
 fn blamed(layout: &Layout<'_>, old: u32, target: i64, distance: i64) -> u32 {
     let len = layout.old_len();
     let target = u32::try_from(target).map_or(0, |t| t.min(len));
