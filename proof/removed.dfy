@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 //
-// Aux data, line info and subprogs, where insns are removed: rust/engine/aux.rs, linfo.rs and subprog.rs.
+// Aux data, line info and subprogs, where insns are removed: rust/engine/aux.rs, linfo.rs and subprog.rs; and that
+// references still fit: reach.rs.
 
 include "aux.dfy"
+include "reach.dfy"
 include "shrink.dfy"
 
 // What verifier_remove_insns() does with aux data
@@ -711,4 +713,29 @@ lemma {:induction false} StartsKept(log: seq<Edit>, e: Edit, n: nat, starts: seq
   PlacedWhole(log, e, n, starts); KeepWhole(m, end, off, off + cnt);
   StartsStep(Keep(m, end), end, off, cnt);
   KeepTwice(m, end, off, cnt);
+}
+
+// Range: a reference that stays gets no longer, unless it leads back into what is removed, as none of a verified program
+// does.
+lemma {:induction false} AheadShrinks(log: seq<Edit>, n: nat, i: nat, t: nat)
+  requires Valid(log, n) && Shrinks(log) && Run(log, i) == 0 && i < t <= n
+  ensures Start(log, i) < Entered(log, n, t) <= Start(log, i) + (t - i)
+{
+  if log == [] { return; }
+  var init, e := log[..|log|-1], log[|log|-1];
+  assert Removes(log[|log|-1]) && log == init + [e];
+  AheadShrinks(init, n, i, t);
+  EnteredStep(init, e, n, t); StartStepShrunk(init, e, n, i);
+  ValidBehind(log, n);
+  if i < e.idx { StartInRun(init, n, i); StartShrinks(init, n, i + 1, e.idx); } else { StartBehind(init, e.idx, i); }
+}
+// So reach::check() refuses no removal, nor does bpf_adj_branches().
+lemma {:induction false} RemovalFits(prog: seq<Insn>, log: seq<Edit>, i: nat, reach: int)
+  requires Valid(log, |prog|) && Shrinks(log) && i < |prog| && Run(log, i) == 0 && InsnFits(prog, i, reach)
+  requires i + 1 + prog[i].dist <= i ==> Run(log, i + 1 + prog[i].dist) == 0
+  ensures FitsInsn(KeptShrunk(prog, log, i, Start(log, i)), reach)
+{
+  var t := i + 1 + prog[i].dist;
+  if prog[i].ref.NoRef? { return; }
+  if t > i { AheadShrinks(log, |prog|, i, t); } else { StartShrinks(log, |prog|, t, i); }
 }

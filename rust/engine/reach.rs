@@ -85,7 +85,8 @@ impl From<Error> for Failure {
 ///
 /// If `insns` is shorter than the old program.
 ///
-/// Proof: `CheckExact` and `StockFar` in `proof/reach.dfy`, `SameBlame` in `proof/blame.dfy`.
+/// Proof: `CheckExact` and `StockFar` in `proof/reach.dfy`, `SameBlame` in `proof/blame.dfy`,
+/// `RemovalFits` in `proof/removed.dfy`.
 pub(crate) fn check(
     insns: &[Insn],
     layout: &Layout<'_>,
