@@ -9,11 +9,12 @@
 source "$(dirname "$0")/../lib/paths.sh"
 
 compile() {
-	local build=$1 dir=$2 contract=$3
+	local kind=$1 dir=$2 contract=$3 args
+	mapfile -t args < <(kernel_make_args "$kind")
 	copy_module "$dir"
 	# Its own check would stop the build.
 	[[ -z $contract ]] || sed -i "s/^pub(crate) const CONTRACT: u32 = .*/pub(crate) const CONTRACT: u32 = $contract;/; /^const _: () = assert!(/,/^);/d" "$dir/rust/entry.rs"
-	run "$TOP/scripts/setup/inroot.sh" make -C "$build" "${VM_MAKE_ARGS[@]}" -j"$JOBS" M="$dir" modules
+	run "$TOP/scripts/setup/inroot.sh" make -C "$(kernel_path "$kind")" "${args[@]}" -j"$JOBS" M="$dir" modules
 }
 dispatch_step "$@"
 
@@ -26,5 +27,5 @@ stamp=$dir/.bpf-patcher.stamp
 want="$(kernel_stamp "$kind") $(module_stamp)"
 [[ $(cat "$stamp" 2>/dev/null) != "$want" ]] || exit 0
 rm -f "$stamp"
-stage "bpf_patcher.ko for $kind${contract:+, contract $contract}" "$kind-module" compile "$(kernel_path "$kind")" "$dir" "$contract"
+stage "bpf_patcher.ko for $kind${contract:+, contract $contract}" "$kind-module" compile "$kind" "$dir" "$contract"
 echo "$want" >"$stamp"

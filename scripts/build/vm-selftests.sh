@@ -12,8 +12,10 @@ source "$(dirname "$0")/../lib/paths.sh"
 # The suites build where their sources are. So they get a tree, which shares its files with the patched
 # tree. rsync and the build replace files and do not write through links.
 compile() {
-	local source=$1 build=$2 dir=$3 set=$4 leaked net
+	local source=$1 kind=$2 dir=$3 set=$4 build leaked net args
 	shift 4
+	build=$(kernel_path "$kind")
+	mapfile -t args < <(kernel_make_args "$kind")
 	if [[ ! -d $dir ]]; then
 		rm -rf "$dir.new"
 		cp -al "$source" "$dir.new"
@@ -22,12 +24,12 @@ compile() {
 	touch "$dir/.bpf-patcher.start"
 	run "$TOP/scripts/setup/inroot.sh" rsync -rlp --no-times --checksum "$source/tools/" "$dir/tools/"
 	# With O= the output would go there; from the environment it only names the kernel.
-	run "$TOP/scripts/setup/inroot.sh" env KBUILD_OUTPUT="$build" make -C "$dir/$SUITES" "${VM_MAKE_ARGS[@]:0:2}" -j"$JOBS" \
+	run "$TOP/scripts/setup/inroot.sh" env KBUILD_OUTPUT="$build" make -C "$dir/$SUITES" "${args[@]:0:2}" -j"$JOBS" \
 		VMLINUX_BTF="$build/vmlinux" SKIP_DOCS=1 "$@"
 	if [[ $set == all ]]; then
 		# What bpf_offload.py loads.
 		net=$dir/${SUITES%/*}/net
-		run "$TOP/scripts/setup/inroot.sh" make -C "$net" "${VM_MAKE_ARGS[@]:0:2}" CLANG=clang-22 "$net"/sample_{ret0,map_ret0}.bpf.o
+		run "$TOP/scripts/setup/inroot.sh" make -C "$net" "${args[@]:0:2}" CLANG=clang-22 "$net"/sample_{ret0,map_ret0}.bpf.o
 	fi
 	leaked=$(find "$dir/tools" "$dir/kernel" "$dir/scripts" -type f -newer "$dir/.bpf-patcher.start" -links +1 -print -quit)
 	[[ -z $leaked ]] || {
@@ -37,10 +39,11 @@ compile() {
 }
 
 modules() {
-	local source=$1 build=$2 dir=$3
+	local source=$1 kind=$2 dir=$3 args
+	mapfile -t args < <(kernel_make_args "$kind")
 	mkdir -p "$dir"
 	run "$TOP/scripts/setup/inroot.sh" rsync -rlp --no-times --checksum "$source/$SUITES/test_kmods/" "$dir/"
-	run "$TOP/scripts/setup/inroot.sh" make -C "$build" "${VM_MAKE_ARGS[@]}" -j"$JOBS" M="$dir" modules
+	run "$TOP/scripts/setup/inroot.sh" make -C "$(kernel_path "$kind")" "${args[@]}" -j"$JOBS" M="$dir" modules
 }
 
 SUITES=tools/testing/selftests/bpf
@@ -62,22 +65,22 @@ esac
 lock_cache
 run "$TOP/scripts/build/kernel.sh" "$kind"
 pin_source_key
-source=$(patched_source_path)
+source=$(kernel_source "$kind")
 want=$(kernel_stamp "$kind")
 
 dir=$(vm_selftests_path "$kind")
-if [[ $kind == vm-stock ]]; then
-	run "$TOP/scripts/build/vm-selftests.sh" vm-lean "$set"
-	source=$(stock_source_path)
+suites=$(kind_value "$kind" suites)
+if [[ $suites != "$kind" ]]; then
+	run "$TOP/scripts/build/vm-selftests.sh" "$suites" "$set"
 elif ! up_to_date "$dir.$set.stamp"; then
 	[[ -d $dir ]] || need_disk 8000 "the kernel's BPF test suites"
 	rm -f "$dir".*.stamp
-	stage "the kernel's BPF test suites for $kind ($set)" "$kind-selftests" compile "$source" "$(kernel_path "$kind")" "$dir" "$set" "${targets[@]}"
+	stage "the kernel's BPF test suites for $kind ($set)" "$kind-selftests" compile "$source" "$kind" "$dir" "$set" "${targets[@]}"
 	for set in "${sets[@]}"; do echo "$want" >"$dir.$set.stamp"; done
 fi
 
 dir=$(vm_kmods_path "$kind")
 up_to_date "$dir/.bpf-patcher.stamp" || {
-	stage "the test suites' modules for $kind" "$kind-kmods" modules "$source" "$(kernel_path "$kind")" "$dir"
+	stage "the test suites' modules for $kind" "$kind-kmods" modules "$source" "$kind" "$dir"
 	echo "$want" >"$dir/.bpf-patcher.stamp"
 }

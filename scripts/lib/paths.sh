@@ -13,14 +13,6 @@ SERIES=${SERIES:-}
 
 BINDGEN_VERSION=0.72.1
 SOURCE_PACKAGE=linux-source-7.3
-# One LLVM throughout: bindgen's libclang, the kernel, the BPF programs.
-# shellcheck disable=SC2034 # used by the scripts that source this file
-KERNEL_MAKE_ARGS=(ARCH=um LLVM=-22 KBUILD_BUILD_USER=bpf-patcher KBUILD_BUILD_HOST=bpf-patcher
-	KBUILD_BUILD_VERSION=1 "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970")
-# The virtual machine's kernels.
-VM_MAKE_ARGS=(ARCH=x86_64 "${KERNEL_MAKE_ARGS[@]:1}")
-ARM64_MAKE_ARGS=(ARCH=arm64 "${KERNEL_MAKE_ARGS[@]:1}")
-
 toolroot_path() {
 	echo "$CACHE/toolroot-$(cat "$TOP/configs/toolroot.packages" "$TOP"/scripts/{setup/mkroot,setup/mkroot-hook,lib/debian}.sh | short_hash)"
 }
@@ -99,74 +91,90 @@ kernel_version() {
 	awk -F '[ =\t]+' '$1 == "VERSION" { v = $2 } $1 == "PATCHLEVEL" { print v "." $2; exit }' "$1/Makefile"
 }
 
-# The virtual machine's kernels.
-# shellcheck disable=SC2034 # used by the scripts that source this file
-VM_KINDS="vm vm-lean vm-debug vm-interp vm-stock"
-
-# config_fragments KIND: our part of a kernel's configuration; the kernel has to take every line of it.
-# The kinds are um, patched User-mode Linux; um-stock, the same unpatched; vm, the patched kernel as the
-# kernel's BPF CI has it; vm-lean, vm without debugging; vm-interp, vm-lean with the interpreter; and
-# vm-stock, vm-lean unpatched. Of
-# um-no-net and um-no-syscall only the objects that the series touches are compiled. um-fault is um with
-# allocations that fail, um-debug with sanitizers and debugging, as vm-debug, um-none with PREEMPT_NONE. arm64 is a
-# small kernel for that machine.
-config_fragments() {
-	case $1 in
-	um-stock) printf '%s\n' "$TOP"/configs/{uml,stock}.config ;;
-	um) printf '%s\n' "$TOP"/configs/{uml,patcher}.config ;;
-	um-fault | um-debug | um-none) printf '%s\n' "$TOP"/configs/{uml,patcher,"${1#um-}"}.config ;;
-	um-no-*) echo "$TOP/configs/${1#um-}.config" ;;
-	vm) echo "$TOP/selftests/vm/vm.config" ;;
-	vm-lean) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean}.config ;;
-	vm-debug) printf '%s\n' "$TOP"/{selftests/vm/vm{,-lean},configs/debug}.config ;;
-	vm-stock) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean,-stock}.config ;;
-	vm-interp) printf '%s\n' "$TOP"/selftests/vm/vm{,-lean,-interp}.config ;;
-	arm64) echo "$TOP/selftests/arm64/arm64.config" ;;
-	esac
+# A kind of kernel is a directory of kernels/ whose `kind` has a title. `kind` sets the variables that kind_value() has
+# defaults of, and begins with `from OTHER` for each directory that it builds on. `config` is its part of the
+# configuration, after those of the others.
+from() {
+	# shellcheck source=/dev/null
+	source "$TOP/kernels/$1/kind"
+	[[ ! -f $TOP/kernels/$1/config ]] || configs+=("$TOP/kernels/$1/config")
 }
 
-# Makes um-debug and vm-debug quick, where taking stack traces takes most of the time: KASAN takes those of its reports,
-# so that kmemleak and SLUB need none. Leaks are looked for in um-fault.
-# shellcheck disable=SC2034 # used by the scripts that source this file
-QUICK_DEBUG="kmemleak=off slab_debug=FZP"
+# kind_value KIND VARIABLE: what a kind has as
+#   title    in messages
+#   arch     make's ARCH
+#   tree     the source: patched, or stock
+#   targets  what to build, one after the other
+#   size     MiB that a new build takes
+#   kconfig  NAME: NAME.Kconfig of its directory follows the kernel's own
+#   append   kernel parameters
+#   suites   the kind whose build of the kernel's test suites runs in it
+#   configs  our parts of the configuration, one a line; the kernel has to take every line of them
+# shellcheck disable=SC2034 # by name
+kind_value() (
+	title='' arch='' tree=patched targets=all size=1500 kconfig='' append='' suites=$1 configs=()
+	from "$1"
+	declare -n value=$2
+	printf '%s\n' "${value[@]}"
+)
 
-# kernel_make_args KIND: one a line.
+# kinds [ARCH]: all of them, or those of an architecture, in one line.
+kinds() {
+	local dir kind arch all=()
+	for dir in "$TOP"/kernels/*; do
+		kind=${dir##*/}
+		arch=$(kind_value "$kind" arch)
+		[[ -z $(kind_value "$kind" title) || ${1:-$arch} != "$arch" ]] || all+=("$kind")
+	done
+	echo "${all[*]}"
+}
+
+# check_kind KIND [ARCH]: refuses what is none.
+check_kind() {
+	local all
+	all=$(kinds "${@:2}")
+	[[ " $all " == *" $1 "* ]] || die "there is no kernel '$1'; there are $all"
+}
+
+# has_module KIND: the module is built in. Of other kernels it is built outside, or not at all.
+has_module() { kind_value "$1" configs | xargs grep -qxh CONFIG_BPF_PATCHER=y; }
+
+# kernel_source KIND: the tree that it is built from.
+kernel_source() { "$(kind_value "$1" tree)_source_path"; }
+
+# kernel_make_args KIND: one a line. One LLVM throughout: bindgen's libclang, the kernel, the BPF programs.
 kernel_make_args() {
-	case $1 in
-	vm*) printf '%s\n' "${VM_MAKE_ARGS[@]}" ;;
-	arm64) printf '%s\n' "${ARM64_MAKE_ARGS[@]}" ;;
-	*) printf '%s\n' "${KERNEL_MAKE_ARGS[@]}" ;;
-	esac
-	# kernel.sh puts it into the build directory.
-	[[ $1 != um-none ]] || echo KBUILD_KCONFIG=Kconfig.none
+	local kconfig
+	kconfig=$(kind_value "$1" kconfig)
+	printf '%s\n' "ARCH=$(kind_value "$1" arch)" LLVM=-22 KBUILD_BUILD_USER=bpf-patcher KBUILD_BUILD_HOST=bpf-patcher \
+		KBUILD_BUILD_VERSION=1 "KBUILD_BUILD_TIMESTAMP=Thu Jan  1 00:00:00 UTC 1970" ${kconfig:+"KBUILD_KCONFIG=Kconfig.$kconfig"}
 }
 
 # kernel_path KIND: the build directory.
 kernel_path() {
-	local source tools fragments args
+	local source tools configs args
 	source=$(stock_source_path)
 	tools=$(toolroot_key)
 	[[ -n $source && -n $tools ]] || return 0
-	mapfile -t fragments < <(config_fragments "$1")
+	mapfile -t configs < <(kind_value "$1" configs)
 	mapfile -t args < <(kernel_make_args "$1")
-	echo "$CACHE/build/$1${SERIES:+-$SERIES}-$( (echo "$source $tools ${args[*]}" && cat "${fragments[@]}") | short_hash)"
+	echo "$CACHE/build/$1${SERIES:+-$SERIES}-$( (echo "$source $tools ${args[*]}" && cat "${configs[@]}") | short_hash)"
 }
 
 # kernel_stamp KIND: the inputs of the finished build that are not in its directory's key.
 kernel_stamp() {
-	case $1 in
-	um-stock | vm-stock) echo stock ;;
-	um | um-fault | um-debug | um-none) echo "$(series_stamp) $(module_stamp)" ;;
-	# The module is built outside of it, or not at all.
-	vm* | um-no-* | arm64) series_stamp ;;
-	esac
+	if [[ $(kind_value "$1" tree) == stock ]]; then
+		echo stock
+	else
+		echo "$(series_stamp)$(! has_module "$1" || echo " $(module_stamp)")"
+	fi
 }
 
 # What is built against each of the virtual machine's kernels: our module (with a second argument, one
 # for that version of the contract), the modules of the test suites, and the suites.
 vm_module_path() { echo "$(kernel_path "$1").module${2:+-contract$2}"; }
 vm_kmods_path() { echo "$(kernel_path "$1").kmods"; }
-vm_selftests_path() { echo "$(kernel_path "${1/%-stock/-lean}").selftests"; }
+vm_selftests_path() { echo "$(kernel_path "$(kind_value "$1" suites)").selftests"; }
 
 # all_series TREE: the directories of all series for a source tree, one a line, each on top of the one before.
 all_series() { find "$TOP/patches/$(kernel_version "$1")" -mindepth 1 -maxdepth 1 -type d -name '[0-9]-*' | sort; }

@@ -55,7 +55,7 @@ while IFS= read -r line; do
 
 	rm -rf "$copy"
 	mkdir "$copy"
-	cp -a "$TOP"/{Kbuild,Kconfig,configs,patches,rust,scripts} "$copy/"
+	cp -a "$TOP"/{Kbuild,Kconfig,configs,kernels,patches,rust,scripts} "$copy/"
 	case $file in
 	rust/*) plant "$copy/$file" "$old" "$new" ;;
 	*) plant_in_kernel "$file" "$old" "$new" ;;

@@ -90,10 +90,11 @@ part_kills_jit() {
 
 build_sanitizers() { boot_prepare um-debug; }
 part_sanitizers() {
-	local count=${RANDOM_PROGRAMS:-20000} cases
+	local count=${RANDOM_PROGRAMS:-20000} cases append
 	build_sanitizers
-	KUNIT_KIND=um-debug KUNIT_APPEND=$QUICK_DEBUG UML_TIMEOUT=7200 kunit cases
-	WATCH+=" $QUICK_DEBUG"
+	append=$(kind_value um-debug append)
+	KUNIT_KIND=um-debug KUNIT_APPEND=$append UML_TIMEOUT=7200 kunit cases
+	WATCH+=" $append"
 	watched um-debug trust-identity identical --modes stock,verify
 	watched um-debug trust-random identical --only random --modes verify --count "$count" --seed "${SEED:-1}"
 	echo "KUnit: $cases cases; $(said trust-identity); $(said trust-random): no report"
@@ -174,7 +175,7 @@ try() {
 		)
 		;;
 	*)
-		[[ $kind != um-debug ]] || append+=" $QUICK_DEBUG"
+		append+=" $(kind_value "$kind" append)"
 		(UML_TIMEOUT=1200 UML_APPEND=$append boot_loader "$kind" "$name" "$@") && clean "$(log_path "$name")"
 		;;
 	esac
@@ -195,7 +196,7 @@ part_planted() {
 	while IFS=$'\x01' read -r name kind command file old new said; do
 		rm -rf "$dir/copy"
 		mkdir "$dir/copy"
-		cp -a "$TOP"/{Kbuild,Kconfig,configs,patches,rust,scripts,selftests} "$dir/copy/"
+		cp -a "$TOP"/{Kbuild,Kconfig,configs,kernels,patches,rust,scripts,selftests} "$dir/copy/"
 		plant "$dir/copy/$file" "$old" "$new" || die "$TOP/selftests/trust.list: $name no longer fits"
 		note "$name: $file: $new"
 		# From there: the tool root has the checkout that its script is of, and no other.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# vm.sh [KIND]: boots a virtual machine with the kernel KIND (VM_KINDS in paths.sh) and the module, and gives a shell
+# vm.sh [KIND]: boots a virtual machine with the kernel KIND (of kernels/) and the module, and gives a shell
 # in it. With CMD='...' it runs that instead. The status is the command's, 124 on a timeout,
 # 125 if the machine did not get that far.
 #
@@ -22,7 +22,7 @@ source "$(dirname "$0")/../lib/paths.sh"
 kind=${1:-vm} mode=${MODE:-patcher} suites=${VM_SUITES-base} cmd=${CMD:-}
 results=$(realpath -m "${VM_RESULTS:-$TOP/results/vm}")
 log=$results/kernel.log stats=$results/stats
-[[ " $VM_KINDS " == *" $kind "* ]] || die "there is no kernel '$kind'; there are $VM_KINDS"
+check_kind "$kind" x86_64
 [[ $mode =~ ^(stock|patcher|verify|none)$ ]] || die "MODE=$mode is none of patcher, stock, verify and none"
 [[ ${ACCEL:-kvm} =~ ^(kvm|tcg)$ ]] || die "ACCEL=$ACCEL is neither kvm nor tcg"
 [[ ${VM_ICOUNT:-1} == 1 ]] || die "VM_ICOUNT=$VM_ICOUNT is not 1"
@@ -32,7 +32,7 @@ log=$results/kernel.log stats=$results/stats
 [[ -n $cmd || -t 0 ]] || die "a shell needs a terminal; for one command pass CMD='...'"
 
 run "$TOP/scripts/setup/vm-root.sh"
-if [[ $kind == vm-stock ]]; then
+if [[ $(kind_value "$kind" tree) == stock ]]; then
 	[[ $mode == none ]] || die "the unpatched kernel has no patcher: pass MODE=none"
 	run "$TOP/scripts/build/kernel.sh" "$kind"
 else
@@ -69,9 +69,8 @@ boot() {
 		cpu=max,la57=off
 		append+=" watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=300 workqueue.watchdog_thresh=300"
 	fi
-	[[ $kind != vm-debug ]] || append+=" $QUICK_DEBUG"
 	[[ -z ${VM_ICOUNT:-} ]] || count=(-icount "shift=0,sleep=off")
-	append+=" ${VM_APPEND:-} init=/bin/bash -- -c \"mount -t 9p -o trans=virtio,version=9p2000.L,ro checkout /mnt && exec bash /mnt/selftests/vm/init.sh\""
+	append+=" $(kind_value "$kind" append) ${VM_APPEND:-} init=/bin/bash -- -c \"mount -t 9p -o trans=virtio,version=9p2000.L,ro checkout /mnt && exec bash /mnt/selftests/vm/init.sh\""
 	local command=(qemu-system-x86_64 -accel "$how" "${count[@]}" -cpu "$cpu" -smp "${VM_CPUS:-2}" -m "${VM_MEM:-4G}" -kernel "$image" -append "$append"
 		-nodefaults -no-reboot -display none -serial "file:$log" -device virtio-rng-pci
 		-device virtio-serial-pci -chardev "stdio,id=tty,signal=off" -device "virtconsole,chardev=tty" "${shares[@]}")

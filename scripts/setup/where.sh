@@ -25,10 +25,10 @@ artefacts() {
 	echo "loader $(loader_path)"
 	echo "initramfs $(initramfs_path)"
 	echo "vm-root $(vm_root_path)"
-	for kind in $VM_KINDS; do
+	for kind in $(kinds x86_64); do
 		echo "$kind-build $(kernel_path "$kind")"
 	done
-	for kind in $VM_KINDS; do
+	for kind in $(kinds x86_64); do
 		echo "$kind-suites $(vm_selftests_path "$kind")/tools/testing/selftests/bpf"
 	done
 	echo "module $TOP/bpf_patcher.ko"

@@ -10,11 +10,12 @@ import unittest
 from pathlib import Path
 
 COMMON = Path(__file__).parents[1] / "lib" / "common.sh"
+PATHS = COMMON.with_name("paths.sh")
 
 
-def shell(text, **more):
-    """Runs a script that has read common.sh."""
-    return subprocess.run(["bash", "-c", f"source '{COMMON}'; {text}"], capture_output=True, text=True, check=False, **more)
+def shell(text, library=COMMON, **more):
+    """Runs a script that has read a library."""
+    return subprocess.run(["bash", "-c", f"source '{library}'; {text}"], capture_output=True, text=True, check=False, **more)
 
 
 class Reports(unittest.TestCase):
@@ -28,6 +29,18 @@ class Reports(unittest.TestCase):
         done = shell("cat | no_reports", input="BUG: a\nWARNING: b\nUBSAN: c\nBUG: d\n" + self.quiet)
         self.assertEqual(done.returncode, 1)
         self.assertEqual(done.stdout, "BUG: a\nWARNING: b\nUBSAN: c\n")
+
+
+class Kinds(unittest.TestCase):
+    def test_configurations_of_others_come_first(self):
+        for kind, parts in ("um-debug", ["uml", "um", "debug"]), ("vm-debug", ["vm", "vm-lean", "debug"]):
+            configs = shell(f"kind_value {kind} configs", PATHS).stdout.splitlines()
+            self.assertEqual([Path(config).parent.name for config in configs], parts)
+
+    def test_parts_are_no_kinds(self):
+        for name in "debug", "no-such":
+            self.assertRegex(shell(f"check_kind {name}", PATHS).stderr, f"^error: there is no kernel '{name}'; there are arm64 um ")
+        self.assertEqual(shell("check_kind um x86_64", PATHS).returncode, 1)
 
 
 class Ends(unittest.TestCase):
