@@ -14,6 +14,8 @@
 #   MAX=<n>                    bench: the largest number of edits, 195000 if not set; up to 999000
 #   KIND=<kind>                vm: vm, the CI's configuration (if not set); vm-lean, without debugging;
 #                              vm-debug, with sanitizers; vm-interp, with the interpreter
+#   OBJ=<file or folder>       try: BPF objects, or files of struct sock_filter; required
+#   HARDEN=0|1|2 PROG=<name>   try: net.core.bpf_jit_harden; only programs of this name; MODE=verify compares
 #   CMD='<command>'            vm: run it, and end with its status; a shell if not set
 #   MODE=<mode>                vm: patcher (if not set), stock or verify; none loads no module
 #   ACCEL=kvm|tcg              vm: instead of the choice by a trial boot; bench: kvm measures the part
@@ -43,6 +45,7 @@ FULL ?=
 INITRD ?=
 ARGS ?=
 CMD ?=
+OBJ ?=
 # Not expanded: a dollar sign is the command's.
 override CMD := $(value CMD)
 KIND ?= vm
@@ -53,7 +56,7 @@ BASE ?=
 export MAX MACHINES ACCEL
 export COUNT FAR SERIES KINDS
 export FLAVOUR ABI
-export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME CMD MODE ONLY
+export KSRC KDIR FULL BPF_PATCHER_CACHE JOBS SESSIONS SEED CASE TIME CMD MODE ONLY HARDEN PROG
 
 # Scripts end when make is killed.
 RUN := @setpriv --pdeathsig TERM --
@@ -73,6 +76,10 @@ run: ## boot a kernel with the patcher, load programs in both modes, print the t
 .PHONY: test
 test: ## every check; ends with a line `N passed, N failed, N skipped`
 	$(RUN) scripts/run/test.sh
+
+.PHONY: try
+try: ## load your own programs in both modes: what does rewriting cost them? make try OBJ=<object or folder>
+	$(RUN) scripts/run/try.sh '$(OBJ)'
 
 .PHONY: bench
 bench: ## executed instructions, time and memory in both modes; results/bench.{json,md} (an hour or two)

@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use checks::runner::Verdict;
 use checks::{
-    defects, dump, faults, guards, identical, kills, measure, resched, run, soak, switch,
+    defects, dump, faults, guards, identical, kills, measure, resched, run, soak, switch, tries,
 };
 use clap::{Parser, Subcommand};
 use kernel::init;
@@ -61,6 +61,8 @@ enum Command {
     Resched(resched::ReschedArgs),
     /// Switches static branches, of a kernel with their series, while all CPUs run them, and measures their cost
     Switch(switch::SwitchArgs),
+    /// Loads programs of your own: does the patcher help them?
+    Try(tries::TryArgs),
     /// What the kernel reports for real programs, for comparing two kernels
     Dump(dump::DumpArgs),
 }
@@ -122,6 +124,7 @@ fn check(command: &Command) -> (&'static str, io::Result<Verdict>) {
         Command::Soak(args) => ("soak", soak::run(args)),
         Command::Resched(args) => ("resched", resched::run(args)),
         Command::Switch(args) => ("switch", switch::run(args)),
+        Command::Try(args) => ("try", tries::run(args)),
         Command::Dump(args) => ("dump", dump::run(args)),
     }
 }

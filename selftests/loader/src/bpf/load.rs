@@ -11,7 +11,7 @@ use libbpf_sys::BPF_PROG_LOAD;
 
 use super::sys::{address, bpf, owned};
 use super::{create_insn_array, Spec};
-use crate::kernel::sysctl::Setting;
+use crate::kernel::sysctl::harden;
 use crate::kernel::unpriv::Dropped;
 
 /// Head of `union bpf_attr` for `BPF_PROG_LOAD`; the kernel takes what follows as zero.
@@ -170,6 +170,7 @@ pub fn load_by<T>(
         prog_flags: spec.flags,
         prog_name: kernel_name(&spec.name),
         expected_attach_type: spec.attach,
+        attach_btf_id: spec.attach_btf,
         fd_array: address(&spec.bound),
         fd_array_cnt: spec.bound.len() as u32,
         ..Default::default()
@@ -183,7 +184,6 @@ pub fn load_by<T>(
         attr.line_info = address(&spec.line_info.bytes);
         attr.line_info_cnt = spec.line_info.count() as u32;
     }
-    let harden = |level: u8| Setting::set("net/core/bpf_jit_harden", &level.to_string());
     let _harden = spec.harden.map(harden).transpose()?;
     let dropped = match (spec.unprivileged, spec.cap_bpf) {
         (true, _) => Some(Dropped::drop_all()?),

@@ -35,11 +35,11 @@ impl Object {
         // SAFETY: `name` is a NUL-terminated string that outlives the call; no options.
         let obj = unsafe { sys::bpf_object__open_file(name.as_ptr(), std::ptr::null()) };
         // INVARIANT: libbpf has just made the object and handed it to us.
-        let obj = Self(NonNull::new(obj).ok_or_else(io::Error::last_os_error)?);
+        let obj = Self(NonNull::new(obj).ok_or_else(|| complaint(io::Error::last_os_error()))?);
         // SAFETY: the object is valid by the type's invariant.
         let err = unsafe { sys::bpf_object__prepare(obj.0.as_ptr()) };
         if err < 0 {
-            return Err(io::Error::from_raw_os_error(-err));
+            return Err(complaint(io::Error::from_raw_os_error(-err)));
         }
         Ok(obj)
     }
@@ -66,17 +66,25 @@ impl Object {
         // place as long as the object, that is, during this function, which copies them.
         unsafe {
             let section = text(sys::bpf_program__section_name(prog));
-            let frags = if section.starts_with(XDP_FRAGS_PREFIX) {
-                XDP_FRAGS_FLAG
-            } else {
-                0
-            };
+            let mut flags = sys::bpf_program__flags(prog);
+            if section.starts_with(XDP_FRAGS_PREFIX) {
+                flags |= XDP_FRAGS_FLAG;
+            }
+            // As `lsm.s/task_free`.
+            if section
+                .split('/')
+                .next()
+                .is_some_and(|kind| kind.ends_with(".s"))
+            {
+                flags |= sys::BPF_F_SLEEPABLE;
+            }
             let btf = sys::bpf_object__btf_fd(self.0.as_ptr());
             Spec {
                 name: text(sys::bpf_program__name(prog)),
                 kind: sys::bpf_program__type(prog),
                 attach: sys::bpf_program__expected_attach_type(prog),
-                flags: sys::bpf_program__flags(prog) | frags,
+                flags,
+                attach_btf: attach_btf(prog, &section),
                 insns: decode(
                     &copy(
                         sys::bpf_program__insns(prog),
@@ -104,6 +112,44 @@ impl Drop for Object {
         // SAFETY: the object is valid and ours alone by the type's invariant.
         unsafe { sys::bpf_object__close(self.0.as_ptr()) };
     }
+}
+
+/// What of the kernel's BTF a program attaches to, by the name behind the slash of its section: libbpf looks only
+/// when it loads the program itself. 0 if there is no such thing, of which the kernel will complain.
+///
+/// # Safety
+///
+/// `prog` is a program of an object.
+unsafe fn attach_btf(prog: *const sys::bpf_program, section: &str) -> u32 {
+    // SAFETY: as the caller promises.
+    let (kind, attach) = unsafe {
+        (
+            sys::bpf_program__type(prog),
+            sys::bpf_program__expected_attach_type(prog),
+        )
+    };
+    let name = section.split_once('/').map(|(_, name)| name);
+    let name = name.filter(|_| matches!(kind, sys::BPF_PROG_TYPE_TRACING | sys::BPF_PROG_TYPE_LSM));
+    let Some(Ok(name)) = name.map(CString::new) else {
+        return 0;
+    };
+    // SAFETY: `name` is a NUL-terminated string that outlives the call.
+    let id = unsafe { sys::libbpf_find_vmlinux_btf_id(name.as_ptr(), attach) };
+    u32::try_from(id).unwrap_or(0)
+}
+
+/// An error in libbpf's words: it has numbers of its own above those of the kernel.
+fn complaint(err: io::Error) -> io::Error {
+    let Some(errno) = err.raw_os_error() else {
+        return err;
+    };
+    let mut words: [c_char; 128] = [0; 128];
+    // SAFETY: the buffer can be written to, and has the stated size; libbpf ends what it writes with a NUL.
+    let words = unsafe {
+        sys::libbpf_strerror(errno, words.as_mut_ptr(), words.len() as u64);
+        text(words.as_ptr())
+    };
+    io::Error::new(err.kind(), words)
 }
 
 /// # Safety

@@ -17,6 +17,8 @@ pub struct Spec {
     /// `enum bpf_attach_type`.
     pub attach: u32,
     pub flags: u32,
+    /// What of the kernel's BTF it attaches to, a function or a type; 0 for none.
+    pub attach_btf: u32,
     pub insns: Vec<Insn>,
     /// Descriptor of the BTF object, of whoever opened it.
     pub btf: Option<RawFd>,

@@ -15,3 +15,4 @@ pub mod run;
 pub mod runner;
 pub mod soak;
 pub mod switch;
+pub mod tries;

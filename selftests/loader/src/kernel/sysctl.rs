@@ -29,6 +29,15 @@ impl Setting {
     }
 }
 
+/// Lets programs be blinded (2), those of ordinary users (1) or none (0) while the setting exists.
+///
+/// # Errors
+///
+/// As for [`Setting::set`].
+pub fn harden(level: u8) -> io::Result<Setting> {
+    Setting::set("net/core/bpf_jit_harden", &level.to_string())
+}
+
 impl Drop for Setting {
     fn drop(&mut self) {
         // Nothing to be done about a failure at this point.

@@ -3,7 +3,7 @@
 //! How long do loads take, of families of N edits of one kind and of real programs? Each program of a family has a
 //! twin that needs no rewriting. What modes make of a program is compared, too.
 
-mod row;
+pub mod row;
 
 use std::io;
 use std::os::fd::AsFd;

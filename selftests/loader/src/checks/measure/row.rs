@@ -138,7 +138,7 @@ impl Row {
         Ok(())
     }
 
-    fn refused(&self) -> impl Iterator<Item = (Mode, &io::Error, Option<&str>)> {
+    pub fn refused(&self) -> impl Iterator<Item = (Mode, &io::Error, Option<&str>)> {
         self.samples.iter().filter_map(|samples| {
             let (err, reason) = samples.refused.as_ref()?;
             Some((samples.mode, err, reason.as_deref()))
@@ -162,7 +162,7 @@ impl Row {
     }
 
     /// Do both modes give the same? None if there was nothing to compare.
-    fn identical(&self) -> Option<bool> {
+    pub fn identical(&self) -> Option<bool> {
         (self.loaded() && self.samples.len() > 1).then_some(self.difference.is_none())
     }
 
@@ -202,12 +202,36 @@ impl Row {
     }
 
     /// The counters of the first load that is not in stock.
-    fn counted(&self) -> Option<&Stats> {
+    pub fn counted(&self) -> Option<&Stats> {
         let mut others = self
             .samples
             .iter()
             .filter(|samples| samples.mode != Mode::Stock);
         others.next()?.stats.first()
+    }
+
+    /// The median time that rewriting takes where the patcher does it, in ns.
+    pub fn rewrite_ns(&self) -> u64 {
+        let others = self
+            .samples
+            .iter()
+            .filter(|samples| samples.mode != Mode::Stock);
+        let times = others.flat_map(|samples| samples.stats.iter().map(Stats::rewrite_ns));
+        median(&times.collect::<Vec<_>>())
+    }
+
+    /// The length of the program as it was loaded.
+    pub fn insns_after(&self) -> Option<usize> {
+        let report = self.first.as_ref()?.result.as_ref().ok()?;
+        Some(report.insns)
+    }
+
+    /// The median time of a load in each mode, in ns, in the order of the plan.
+    pub fn medians(&self) -> Vec<u64> {
+        self.samples
+            .iter()
+            .map(|samples| median(&samples.ns))
+            .collect()
     }
 
     /// The row as it is printed.
@@ -278,7 +302,7 @@ fn put_times(row: &mut Map<String, Value>, name: &str, ns: &[u64]) {
 }
 
 /// Middle value, the lower one of two; 0 of nothing.
-fn median(values: &[u64]) -> u64 {
+pub fn median(values: &[u64]) -> u64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
     let middle = sorted.len().saturating_sub(1) / 2;
