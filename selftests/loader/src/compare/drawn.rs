@@ -3,10 +3,13 @@
 //! What differs between any two loads of a program, as it is drawn or made for each: random numbers of
 //! `BPF_F_TEST_RND_HI32` and of blinding, and insn arrays.
 
-use libbpf_sys::BPF_F_TEST_RND_HI32;
+use libbpf_sys::{BPF_FUNC_timer_set_callback, BPF_F_TEST_RND_HI32};
 
 use crate::bpf::insn::Width::{W32, W64};
-use crate::bpf::insn::{alu_imm, decode, Insn, Op, LD_IMM64, PSEUDO_MAP_FD, PSEUDO_MAP_VALUE};
+use crate::bpf::insn::{
+    alu_imm, decode, Insn, Op, CALL_CODE, LD_IMM64, PSEUDO_FUNC, PSEUDO_KFUNC_CALL, PSEUDO_MAP_FD,
+    PSEUDO_MAP_VALUE,
+};
 use crate::bpf::{Report, Spec};
 
 /// The first register that only the kernel uses; which of them it takes depends on its version.
@@ -15,8 +18,8 @@ const AX: u8 = 11;
 /// Clears what is drawn or made for each load of `spec`.
 pub fn clear(spec: &Spec, report: &mut Report) {
     let filled = spec.flags & BPF_F_TEST_RND_HI32 != 0;
-    if filled || spec.harden == Some(2) {
-        // The tags of functions are hashes over the random numbers.
+    if filled || spec.harden == Some(2) || sets_callback(&spec.insns) {
+        // The tags of functions are hashes over the random numbers, and over addresses that the kernel puts there.
         report.tags.truncate(1);
     }
     if spec.array.is_some() || !spec.bound.is_empty() {
@@ -33,6 +36,17 @@ pub fn clear(spec: &Spec, report: &mut Report) {
         clear_maps(&mut insns);
     }
     *xlated = insns.into_iter().flat_map(Insn::bytes).collect();
+}
+
+/// May a program set the callback of a timer or work queue? The kernel then puts the program's own address into it.
+fn sets_callback(insns: &[Insn]) -> bool {
+    let has = |code, src, imm: Option<u32>| {
+        let is = |insn: &Insn| insn.code == code && insn.src() == src;
+        let mut found = insns.iter().filter(|&insn| is(insn));
+        found.any(|insn| imm.is_none_or(|imm| insn.imm as u32 == imm))
+    };
+    let timer = has(CALL_CODE, 0, Some(BPF_FUNC_timer_set_callback));
+    timer || has(CALL_CODE, PSEUDO_KFUNC_CALL, None) && has(LD_IMM64, PSEUDO_FUNC, None)
 }
 
 /// Clears the random numbers in upper halves of registers, and puts constants in place of blinded ones.
@@ -70,7 +84,7 @@ fn clear_maps(insns: &mut [Insn]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bpf::insn::{alu_reg, ld_map_value, mov};
+    use crate::bpf::insn::{alu_reg, call, ld_map_value, mov};
     use crate::bpf::InsnArray;
 
     /// The insns of a report after clearing.
@@ -81,6 +95,23 @@ mod tests {
         };
         clear(spec, &mut report);
         decode(&report.xlated.unwrap())
+    }
+
+    #[test]
+    fn tags_go_with_callbacks() {
+        let tags = |helper| {
+            let spec = Spec {
+                insns: vec![call(helper)],
+                ..Spec::default()
+            };
+            let mut report = Report {
+                tags: vec![[1; 8], [2; 8]],
+                ..Report::default()
+            };
+            clear(&spec, &mut report);
+            report.tags.len()
+        };
+        assert_eq!([tags(BPF_FUNC_timer_set_callback), tags(1)], [1, 2]);
     }
 
     #[test]
