@@ -3,9 +3,10 @@
 //! BPF objects: libbpf creates the maps, loads the BTF and relocates; the loading of programs is
 //! left to the caller, who wants to do it more than once.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString};
 use std::io;
-use std::os::raw::c_char;
+use std::os::raw::{c_char, c_int};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 use std::slice;
@@ -30,12 +31,18 @@ impl Object {
     /// What libbpf says: a file that is no BPF object, a map type the kernel lacks.
     pub fn prepare(path: &Path) -> io::Result<Self> {
         let name = CString::new(path.as_os_str().as_encoded_bytes())?;
-        // SAFETY: no callback is installed, which is libbpf's documented way to silence it.
-        unsafe { sys::libbpf_set_print(None) };
+        WARNINGS.take();
+        // SAFETY: `keep` takes what libbpf hands to its callback.
+        unsafe { sys::libbpf_set_print(Some(keep)) };
         // SAFETY: `name` is a NUL-terminated string that outlives the call; no options.
         let obj = unsafe { sys::bpf_object__open_file(name.as_ptr(), std::ptr::null()) };
         // INVARIANT: libbpf has just made the object and handed it to us.
         let obj = Self(NonNull::new(obj).ok_or_else(|| complaint(io::Error::last_os_error()))?);
+        // What is to be loaded on demand alone, as of `?tc`, would not be relocated.
+        obj.each(|prog| {
+            // SAFETY: `prog` is a program of the object, which is not prepared yet.
+            unsafe { sys::bpf_program__set_autoload(prog, true) };
+        });
         // SAFETY: the object is valid by the type's invariant.
         let err = unsafe { sys::bpf_object__prepare(obj.0.as_ptr()) };
         if err < 0 {
@@ -47,15 +54,20 @@ impl Object {
     /// The entry programs of the object. Their descriptors live as long as the object.
     pub fn programs(&self) -> Vec<Spec> {
         let mut specs = Vec::new();
+        self.each(|prog| specs.push(self.spec(prog)));
+        specs
+    }
+
+    fn each(&self, mut act: impl FnMut(*mut sys::bpf_program)) {
         let mut prog = std::ptr::null_mut();
         loop {
             // SAFETY: the object is valid by the type's invariant, `prog` is null or the program
             // that the previous call gave.
             prog = unsafe { sys::bpf_object__next_program(self.0.as_ptr(), prog) };
             if prog.is_null() {
-                return specs;
+                return;
             }
-            specs.push(self.spec(prog));
+            act(prog);
         }
     }
 
@@ -138,7 +150,41 @@ unsafe fn attach_btf(prog: *const sys::bpf_program, section: &str) -> u32 {
     u32::try_from(id).unwrap_or(0)
 }
 
-/// An error in libbpf's words: it has numbers of its own above those of the kernel.
+thread_local! {
+    /// What libbpf warned of since an object was opened.
+    static WARNINGS: Cell<String> = const { Cell::new(String::new()) };
+}
+
+unsafe extern "C" {
+    fn vsnprintf(
+        to: *mut c_char,
+        size: usize,
+        format: *const c_char,
+        args: *mut sys::__va_list_tag,
+    ) -> c_int;
+}
+
+/// Keeps warnings, and prints nothing.
+unsafe extern "C" fn keep(
+    level: sys::libbpf_print_level,
+    format: *const c_char,
+    args: *mut sys::__va_list_tag,
+) -> c_int {
+    if level == sys::LIBBPF_WARN {
+        let mut words: [c_char; 256] = [0; 256];
+        // SAFETY: the buffer has the stated size, and is NUL-terminated afterwards; format and arguments are libbpf's,
+        // and belong together.
+        let words = unsafe {
+            vsnprintf(words.as_mut_ptr(), words.len(), format, args);
+            text(words.as_ptr())
+        };
+        let words = words.trim_start_matches("libbpf: ").trim_end();
+        WARNINGS.set(WARNINGS.take() + "\n" + words);
+    }
+    0
+}
+
+/// An error in libbpf's words, as it has numbers of its own above those of the kernel; and what it warned of.
 fn complaint(err: io::Error) -> io::Error {
     let Some(errno) = err.raw_os_error() else {
         return err;
@@ -149,7 +195,7 @@ fn complaint(err: io::Error) -> io::Error {
         sys::libbpf_strerror(errno, words.as_mut_ptr(), words.len() as u64);
         text(words.as_ptr())
     };
-    io::Error::new(err.kind(), words)
+    io::Error::new(err.kind(), words + &WARNINGS.take())
 }
 
 /// # Safety
