@@ -125,7 +125,12 @@ impl Trial<'_> {
                     let last = &last[last.len().saturating_sub(LAST_LINES)..];
                     let reason = reason.unwrap_or_default();
                     let why = format!("mode {mode}: {err}: {reason}\n{}", last.join("\n"));
-                    Tried::refused(&file, &spec.name, why)
+                    // An insn array serves one load, so that a later one finds it busy.
+                    let busy = row
+                        .refused()
+                        .any(|(_, err, _)| err.raw_os_error() == Some(libc::EBUSY));
+                    let same = row.is_refused() || row.too_far() || busy;
+                    Tried::refused(&file, &spec.name, why).if_one_sided(!same)
                 }
                 None => Tried::of_row(&file, &spec, &row),
             };

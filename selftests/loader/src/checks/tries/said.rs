@@ -55,6 +55,8 @@ pub struct Tried {
     name: String,
     /// Or why it does not load.
     cost: Result<Cost, String>,
+    /// Does it load in one mode alone, although all jumps fit?
+    one_sided: bool,
 }
 
 /// The table's first line.
@@ -92,7 +94,13 @@ impl Tried {
             file: file.to_owned(),
             name: name.to_owned(),
             cost: Err(why),
+            one_sided: false,
         }
+    }
+
+    /// The same of a program that loads in one mode alone, although all jumps fit, if `one_sided`.
+    pub fn if_one_sided(self, one_sided: bool) -> Self {
+        Self { one_sided, ..self }
     }
 
     /// Of a program that loads in both modes.
@@ -113,6 +121,7 @@ impl Tried {
             file: file.to_owned(),
             name: spec.name.clone(),
             cost: Ok(cost),
+            one_sided: false,
         }
     }
 
@@ -132,6 +141,7 @@ impl Tried {
             file: file.to_owned(),
             name: "classic filter".to_owned(),
             cost: Ok(cost),
+            one_sided: false,
         }
     }
 
@@ -141,9 +151,8 @@ impl Tried {
 
     /// Is it the same in both modes, as far as the kernel tells?
     pub fn is_same(&self) -> bool {
-        self.cost
-            .as_ref()
-            .map_or(true, |cost| cost.same != Some(false))
+        let cost = self.cost.as_ref();
+        !self.one_sided && cost.map_or(true, |cost| cost.same != Some(false))
     }
 
     fn title(&self) -> String {
@@ -194,7 +203,10 @@ impl Tried {
 /// The table as comma-separated values, with veristat's names where it has the column.
 pub fn csv(tried: &[Tried]) -> String {
     let mut text = "file_name,prog_name,verdict,insns,insns_after,edits,stock_us,patcher_us,rewriting_percent,identical\n".to_owned();
-    for Tried { file, name, cost } in tried {
+    for Tried {
+        file, name, cost, ..
+    } in tried
+    {
         let rest = match cost {
             Ok(cost) => format!(
                 "success,{},{},{},{},{},{:.1},{}",
@@ -224,15 +236,15 @@ pub fn conclusion(tried: &[Tried], verified: bool) -> String {
         0 => String::new(),
         _ => format!("{refused} of {} do not load. ", tried.len()),
     };
-    if costs.is_empty() {
-        return said + "Nothing was measured.";
-    }
-    let differ = costs.iter().filter(|cost| cost.same == Some(false)).count();
+    let differ = tried.iter().filter(|tried| !tried.is_same()).count();
     if differ > 0 || !verified {
         return said
             + &format!(
                 "{differ} programs differ, or the kernel found a difference: please report this."
             );
+    }
+    if costs.is_empty() {
+        return said + "Nothing was measured.";
     }
     let sum = |of: fn(&Cost) -> u64| costs.iter().map(|cost| of(cost)).sum::<u64>();
     let all = Cost {
@@ -245,9 +257,9 @@ pub fn conclusion(tried: &[Tried], verified: bool) -> String {
         after: None,
         same: None,
     };
-    let what = match costs.len() {
-        1 => "this load".to_owned(),
-        n => format!("these {n} loads"),
+    let (what, takes) = match costs.len() {
+        1 => ("this load".to_owned(), "it takes"),
+        n => (format!("these {n} loads"), "they take"),
     };
     said += &match (all.edits, all.share()) {
         (0, _) => format!("Nothing is rewritten in {what}: the patcher changes nothing."),
@@ -255,7 +267,7 @@ pub fn conclusion(tried: &[Tried], verified: bool) -> String {
             format!("Rewriting is {share:.1} % of {what}: the patcher changes little.")
         }
         (_, share) => format!(
-            "Rewriting is {share:.0} % of {what}; with the patcher they take {:.1} times less.",
+            "Rewriting is {share:.0} % of {what}; with the patcher {takes} {:.1} times less.",
             all.stock_ns as f64 / all.other_ns.max(1) as f64
         ),
     };
@@ -281,6 +293,7 @@ mod tests {
             file: "a.bpf.o".to_owned(),
             name: "prog".to_owned(),
             cost: Ok(cost),
+            one_sided: false,
         }
     }
 
@@ -297,7 +310,7 @@ mod tests {
         );
         says(
             &[tried(10_000_000, 5_000_000, 1_000_000, true)],
-            "2.0 times",
+            "it takes 2.0 times",
         );
         says(&[tried(1_000_000, 999_000, 9_000, true)], "changes little");
         says(&[tried(1, 1, 0, false)], "please report");
@@ -305,6 +318,10 @@ mod tests {
             &[Tried::refused("b.o", "p", "no".to_owned())],
             "Nothing was measured",
         );
+        // Another mode loads it.
+        let one_sided = Tried::refused("b.o", "p", "no".to_owned()).if_one_sided(true);
+        assert!(!one_sided.is_same());
+        says(&[one_sided], "1 programs differ");
         assert!(conclusion(&[tried(1, 1, 0, true)], false).contains("please report"));
     }
 
